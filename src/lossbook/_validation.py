@@ -1,0 +1,69 @@
+"""Checks of what comes in, shared by the modules: each names the argument, what was expected and what came."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from array_api_compat import array_namespace, is_array_api_obj
+
+
+class NotFiniteError(ValueError):
+    """An array that must be finite holds NaN or infinity."""
+
+
+def as_array(values, name):
+    """``values`` as it is when it is an array, else as a float64 NumPy array; TypeError naming the argument."""
+    if is_array_api_obj(values):
+        return values
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        came = f"{type(values).__name__}: {values!r:.60}"
+        raise TypeError(f"{name} must be an array or numbers, got {came}") from None
+
+
+def finite_floats(values, name, ndim=None):
+    """``values`` as a finite float array of ``ndim`` dimensions; a NumPy array of other numbers becomes float64."""
+    array = as_array(values, name)
+    xp = array_namespace(array)
+    if not xp.isdtype(array.dtype, "real floating"):
+        if not xp.isdtype(array.dtype, ("integral", "bool")):
+            raise TypeError(f"{name} must be real numbers, got {array.dtype}")
+        array = xp.astype(array, xp.float64)
+    if ndim is not None and array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {tuple(array.shape)}")
+    return require_finite(array, name)
+
+
+def require_finite(array, name):
+    """``array`` itself; `NotFiniteError` naming the first entry that is NaN or infinite."""
+    xp = array_namespace(array)
+    finite = xp.isfinite(array)
+    if not bool(xp.all(finite)):
+        where = tuple(np.argwhere(~np.asarray(finite.tolist()))[0].tolist())
+        raise NotFiniteError(f"{name} must be finite, got {array[where]} at index {where}")
+    return array
+
+
+def require_positive(value, name):
+    """``value`` as a float; TypeError or ValueError naming it when it is not a positive finite number."""
+    if require_number(value, name) <= 0:
+        raise ValueError(f"{name} must be positive, got {value}")
+    return float(value)
+
+
+def require_number(value, name):
+    """``value`` as a float; TypeError or ValueError naming it when it is not a finite number."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}: {value!r:.60}")
+    if not np.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value}")
+    return float(value)
+
+
+def require_count(value, name, minimum=1):
+    """``value`` as an int; TypeError or ValueError naming it when it is not an integer of at least ``minimum``."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer, got {type(value).__name__}: {value!r:.60}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+    return int(value)

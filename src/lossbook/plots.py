@@ -1,0 +1,92 @@
+"""The pictures that more than one chapter draws. Every function draws on axes that it is given.
+
+Lines differ in dash pattern as well as in colour (the colours of Okabe and Ito), so that a figure reads in grey, and
+backgrounds are transparent, so that it reads on a dark page.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+from lossbook.linear import Linear
+from lossbook.training import mean_loss_and_gradients
+
+COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"]
+DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
+SAMPLE = {"color": "#7f7f7f", "s": 18, "zorder": 3, "linewidths": 0}
+
+
+def use_style():
+    """Set Matplotlib's defaults for the book: size, colours, dashes, and SVG output that is the same every time."""
+    plt.rcParams.update(
+        {
+            "figure.figsize": (6.4, 3.6),
+            "figure.constrained_layout.use": True,
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "savefig.facecolor": "none",
+            "legend.framealpha": 0.0,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.alpha": 0.3,
+            "axes.prop_cycle": cycler(color=COLORS, linestyle=DASHES),
+            "svg.hashsalt": "lossbook",
+        }
+    )
+    set_matplotlib_formats("svg", metadata={"Date": None})
+
+
+def loss_and_gradient(axes, losses, residuals, *, units=""):
+    """Draw losses on the first of two axes, and their gradients on the second, against the residual.
+
+    losses: a dict of names and elementwise regression losses. residuals: (M,) increasing, score minus target. units: of the
+    target, for the axis labels.
+    """
+    residuals = np.asarray(residuals, dtype=np.float64)
+    unit = f" ({units})" if units else ""
+    for name, loss in losses.items():
+        value, gradient = loss.value_and_gradient(residuals, np.zeros_like(residuals))
+        axes[0].plot(residuals, value, label=name)
+        jump = np.abs(np.diff(gradient)) > 0.5 * np.ptp(gradient)  # a kink of the loss: do not join the two sides
+        at = np.flatnonzero(jump) + 1
+        axes[1].plot(np.insert(residuals, at, np.nan), np.insert(gradient, at, np.nan), label=name)
+    axes[0].set(xlabel=f"residual ŷ − y{unit}", ylabel="loss", title="loss")
+    axes[1].set(xlabel=f"residual ŷ − y{unit}", ylabel="d loss / d ŷ", title="gradient")
+    axes[0].legend()
+
+
+def fits(ax, features, targets, models):
+    """Draw samples (N, 1) with their targets (N,), and the line of each model in a dict of names and models."""
+    ax.scatter(features[:, 0], targets, label="samples", **SAMPLE)
+    ends = np.array([[features.min()], [features.max()]])
+    for name, model in models.items():
+        ax.plot(ends[:, 0], model.scores(ends), label=name)
+    ax.set(xlabel="feature x", ylabel="target y")
+    ax.legend()
+
+
+def loss_curves(ax, histories, *, ylabel="mean loss"):
+    """Draw the mean loss after each step, on a logarithmic scale, of each `History` in a dict of names and histories."""
+    for name, history in histories.items():
+        ax.plot(history.losses, label=name)
+    ax.set(xlabel="step", ylabel=ylabel, yscale="log")
+    ax.legend()
+
+
+def loss_surface(ax, loss, features, targets, histories, *, weight, bias):
+    """Draw contours of the mean loss over weight and bias of a straight line, and the paths that training took on it.
+
+    features: (N, 1). histories: a dict of names and histories. weight, bias: the ranges shown, ``(low, high)``.
+    """
+    weights, biases = np.linspace(*weight, 81), np.linspace(*bias, 81)
+    height = [[mean_loss_and_gradients(Linear([w], b), loss, features, targets)[0] for w in weights] for b in biases]
+    levels = np.geomspace(np.min(height) * 1.02, np.max(height), 14)
+    ax.contour(weights, biases, height, levels=levels, colors="#7f7f7f", linewidths=0.7, linestyles="-")
+    for color, (name, history) in zip(COLORS, histories.items(), strict=False):
+        path = history.parameter("weights")[:, 0], history.parameter("bias")
+        ax.plot(*path, "-", marker="o", markersize=3, linewidth=1, color=color, label=name)
+    ax.set(xlabel="weight w", ylabel="bias b", xlim=weight, ylim=bias)
+    ax.grid(False)
+    ax.legend()
