@@ -10,7 +10,6 @@ from cycler import cycler
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from lossbook.linear import Linear
-from lossbook.training import mean_loss_and_gradients
 
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"]
 DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
@@ -49,7 +48,7 @@ def loss_and_gradient(axes, losses, residuals, *, units=""):
     for name, loss in losses.items():
         value, gradient = loss.value_and_gradient(residuals, np.zeros_like(residuals))
         axes[0].plot(residuals, value, label=name)
-        jump = np.abs(np.diff(gradient)) > 0.5 * np.ptp(gradient)  # a kink of the loss: do not join the two sides
+        jump = np.abs(np.diff(gradient)) > 0.25 * np.ptp(gradient)  # a kink of the loss: do not join the sides
         at = np.flatnonzero(jump) + 1
         axes[1].plot(np.insert(residuals, at, np.nan), np.insert(gradient, at, np.nan), label=name)
     axes[0].set(xlabel=f"residual ŷ − y{unit}", ylabel="loss", title="loss")
@@ -81,7 +80,10 @@ def loss_surface(ax, loss, features, targets, histories, *, weight, bias):
     features: (N, 1). histories: a dict of names and histories. weight, bias: the ranges shown, ``(low, high)``.
     """
     weights, biases = np.linspace(*weight, 81), np.linspace(*bias, 81)
-    height = [[mean_loss_and_gradients(Linear([w], b), loss, features, targets)[0] for w in weights] for b in biases]
+    grid_w, grid_b = (grid.ravel() for grid in np.meshgrid(weights, biases))
+    scores = Linear(grid_w[None, :], grid_b).scores(features)  # a column for each point
+    values = loss.value(scores, np.broadcast_to(targets[:, None], scores.shape))
+    height = values.mean(axis=0).reshape(81, 81)
     levels = np.geomspace(np.min(height) * 1.02, np.max(height), 14)
     ax.contour(weights, biases, height, levels=levels, colors="#7f7f7f", linewidths=0.7, linestyles="-")
     for color, (name, history) in zip(COLORS, histories.items(), strict=False):
