@@ -1,0 +1,41 @@
+# All paths are relative, so that the checkout may lie anywhere, spaces and accents included.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lab bench lock clean
+# a target whose recipe failed half-way must not look finished next time
+.DELETE_ON_ERROR:
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 12
+
+$(INSTALLED): requirements.txt requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit(f"The book needs Python 3.11 or newer, and $(PYTHON) is {v}. Try: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	touch $@
+
+# Sphinx reports a page's warnings only when it reads the page, so after a failure it must read all again.
+book: $(INSTALLED) ## execute the chapters that changed and write the site to _build/html
+	$(BIN)/jupyter-book build . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
+
+test: book ## build the book, then run all tests
+	$(BIN)/python -m pytest -n auto
+
+lab: $(INSTALLED) ## open the chapters as notebooks in JupyterLab
+	$(BIN)/jupytext-config --settings-file .venv/etc/jupyter/labconfig/default_setting_overrides.json set-default-viewer markdown myst
+	$(BIN)/jupyter lab book
+
+bench: $(INSTALLED) ## time a cold build, chapter by chapter
+	$(BIN)/python benchmarks/build.py
+
+lock: $(INSTALLED) ## write the versions that .venv holds to requirements.lock
+	$(BIN)/python -m pip freeze --exclude-editable > .venv/freeze
+	sed 's/+cpu$$//' .venv/freeze > requirements.lock
+	touch $(INSTALLED)
+
+clean: ## remove _build, .venv and every cache (all of it can be made again)
+	rm -rf .venv _build .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	find book src tests benchmarks -name __pycache__ -exec rm -rf {} +
