@@ -188,7 +188,8 @@ def describe(error, path, root, package, notebook, index):
     source = notebook.cells[index].source.splitlines()
     trace = re.sub(r"\x1b\[[0-9;]*m", "", getattr(error, "traceback", ""))
     in_cell = re.search(r"Cell In\[\d+\], line (\d+)", trace)
-    offset = int(in_cell[1]) - 1 if in_cell else 0
+    # an error raised while the cell's result was shown has no line in the cell: it is the last one's
+    offset = int(in_cell[1]) - 1 if in_cell else len(source) - 1
 
     # the cell's options (`:tags:` and the like) stand between its fence and its first line
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -196,6 +197,8 @@ def describe(error, path, root, package, notebook, index):
     first = lines.index(source[0], fence) if source[0] in lines[fence:] else fence
     if isinstance(error, CellExecutionError):
         what = f"{error.ename}: {error.evalue}"
+        if error.ename == "NoneType":  # IPython forgets the name of such an error, but not its traceback
+            what = re.search(r"^\w+(?:Error|Exception)?: .*", trace, re.M | re.S)[0].strip()
     else:
         what = f"{type(error).__name__}: {error}".splitlines()[0]
     message = [
