@@ -1,10 +1,12 @@
-"""Execute the chapters whose results are out of date, in parallel, before Sphinx reads any page.
+"""Execute the chapters whose results are out of date, in parallel, before Sphinx reads
+any page.
 
-MyST-NB takes a chapter's results from jupyter-cache when the code cells are the same. That is not enough:
-the chapter's numbers also come from `src/`. So each cached result keeps, in the `data` of its record,
-the digest of every file it came from: the files of the watched package that the kernel had imported or
-opened when the chapter ended, and the lock file, which stands for all other packages. When one of them
-has changed, the result is dropped and the chapter executed here. MyST-NB then finds every chapter in the
+MyST-NB takes a chapter's results from jupyter-cache when the code cells are the same.
+That is not enough: the chapter's numbers also come from `src/`. So each cached result
+keeps, in the `data` of its record, the digest of every file it came from: the files of
+the watched package that the kernel had imported or opened when the chapter ended, and
+the lock file, which stands for all other packages. When one of them has changed, the
+result is dropped and the chapter executed here. MyST-NB then finds every chapter in the
 cache and executes nothing itself.
 """
 
@@ -43,10 +45,13 @@ def setup(app):
 
 
 def execute_outdated(app, env, added, changed, removed):
-    """Bring the cache up to date; return the chapters that Sphinx must read again because of it."""
+    """Bring the cache up to date; return the chapters that Sphinx must read again
+    because of it."""
     root = Path(app.srcdir).resolve()
     cache = get_cache(env.mystnb_config.execution_cache_path)
-    chapters = {name: nb for name in sorted(env.found_docs) if (nb := read_chapter(env, name))}
+    chapters = {
+        name: nb for name in sorted(env.found_docs) if (nb := read_chapter(env, name))
+    }
 
     outdated = {}
     for name, notebook in chapters.items():
@@ -59,14 +64,18 @@ def execute_outdated(app, env, added, changed, removed):
 
     logger.info("")
     if outdated:
-        # Building matplotlib's font cache takes seconds and says so on stderr, which would end up in
-        # the first chapter's output; two kernels would both do it.
+        # Building matplotlib's font cache takes seconds and says so on stderr, which
+        # would end up in the first chapter's output; two kernels would both do it.
         import matplotlib.font_manager  # noqa: F401
-    # Taken before any kernel starts: a file that is edited while they run leaves its result out of date.
+    # Taken before any kernel starts: a file that is edited while they run leaves its
+    # result out of date.
     digests = hash_files(root, app.config.execution_package, app.config.execution_lock)
     failures = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        running = {pool.submit(execute, env, name, nb, root): name for name, nb in outdated.items()}
+        running = {
+            pool.submit(execute, env, name, nb, root): name
+            for name, nb in outdated.items()
+        }
         for future in as_completed(running):
             name = running[future]
             try:
@@ -75,22 +84,36 @@ def execute_outdated(app, env, added, changed, removed):
                 failures.append(str(failure))
                 continue
             data = {
-                "files": {file: digests.get(file) for file in [*files, app.config.execution_lock]},
+                "files": {
+                    file: digests.get(file)
+                    for file in [*files, app.config.execution_lock]
+                },
                 "seconds": seconds,
-                "execution_seconds": sum(seconds.values()),  # the name that MyST-NB reads
+                "execution_seconds": sum(
+                    seconds.values()
+                ),  # the name that MyST-NB reads
             }
-            cache.cache_notebook_bundle(CacheBundleIn(notebook, str(env.doc2path(name)), data=data), overwrite=True)
+            cache.cache_notebook_bundle(
+                CacheBundleIn(notebook, str(env.doc2path(name)), data=data),
+                overwrite=True,
+            )
             logger.info(
                 f"executed {name} in {sum(seconds.values()):.1f} s (kernel start "
                 f"{seconds['kernel']:.1f}, imports {seconds['imports']:.1f}, work {seconds['work']:.1f})"
             )
     if failures:
-        # not an exception of Sphinx's: Jupyter Book would bury the message under its own traceback
-        raise SystemExit("\n" + "\n\n".join([*sorted(failures), "The book was not built."]))
-    logger.info(f"{len(outdated)} chapters executed, {len(chapters) - len(outdated)} taken from the cache")
+        # not an exception of Sphinx's: Jupyter Book would bury the message under its
+        # own traceback
+        raise SystemExit(
+            "\n" + "\n\n".join([*sorted(failures), "The book was not built."])
+        )
+    logger.info(
+        f"{len(outdated)} chapters executed, {len(chapters) - len(outdated)} taken from the cache"
+    )
 
-    # Comparing with the results that Sphinx last read, rather than returning `outdated`, also covers
-    # a chapter executed in a build that another chapter's failure stopped.
+    # Comparing with the results that Sphinx last read, rather than returning
+    # `outdated`, also covers a chapter executed in a build that another chapter's
+    # failure stopped.
     return [
         name
         for name, notebook in chapters.items()
@@ -100,13 +123,15 @@ def execute_outdated(app, env, added, changed, removed):
 
 
 def note_time(app, exception):
-    # Sphinx writes nothing when nothing changed; the tests compare this time with that of the sources.
+    # Sphinx writes nothing when nothing changed; the tests compare this time with that
+    # of the sources.
     if not exception:
         Path(app.outdir).touch()
 
 
 def read_chapter(env, name):
-    """The notebook, read as MyST-NB reads it so that the cache knows it again; None for a plain page."""
+    """The notebook, read as MyST-NB reads it so that the cache knows it again; None for
+    a plain page."""
     path = env.doc2path(name)
     text = Path(path).read_text(encoding="utf-8")
     reader = create_nb_reader(path, env.myst_config, env.mystnb_config, text)
@@ -122,11 +147,16 @@ def find_record(cache, notebook):
 
 def is_current(record, root):
     files = record.data.get("files")  # absent from a result that MyST-NB made itself
-    return bool(files) and all(hash_file(root / name) == known for name, known in files.items())
+    return bool(files) and all(
+        hash_file(root / name) == known for name, known in files.items()
+    )
 
 
 def hash_files(root, package, lock):
-    files = [root / lock, *(path for path in (root / package).rglob("*") if path.is_file())]
+    files = [
+        root / lock,
+        *(path for path in (root / package).rglob("*") if path.is_file()),
+    ]
     return {path.relative_to(root).as_posix(): hash_file(path) for path in files}
 
 
@@ -135,7 +165,8 @@ def hash_file(path):
 
 
 def execute(env, name, notebook, root):
-    """Run a chapter in a kernel of its own; return it with the files it used and the seconds it took."""
+    """Run a chapter in a kernel of its own; return it with the files it used and the
+    seconds it took."""
     package = root / env.config.execution_package
     path = Path(env.doc2path(name))
     client = NotebookClient(
@@ -146,8 +177,8 @@ def execute(env, name, notebook, root):
         record_timing=False,  # it would change the cells' metadata, by which the cache knows them
         resources={"metadata": {"path": str(path.parent)}},
     )
-    # One thread per kernel: chapters run side by side, and sums come out the same on every machine.
-    # A page has no use for a progress bar.
+    # One thread per kernel: chapters run side by side, and sums come out the same on
+    # every machine. A page has no use for a progress bar.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
 
     start = time.perf_counter()
@@ -160,9 +191,13 @@ def execute(env, name, notebook, root):
         ready = time.perf_counter()
         for index, cell in enumerate(notebook.cells):
             try:
-                client.execute_cell(cell, index, execution_count=client.code_cells_executed + 1)
+                client.execute_cell(
+                    cell, index, execution_count=client.code_cells_executed + 1
+                )
             except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-                raise ChapterFailed(describe(error, path, root, package, notebook, index)) from None
+                raise ChapterFailed(
+                    describe(error, path, root, package, notebook, index)
+                ) from None
         done = time.perf_counter()
         reply = ask(client, "", report="__import__('observer').report()")
     report = json.loads(ast.literal_eval(reply["report"]["data"]["text/plain"]))
@@ -177,28 +212,36 @@ def execute(env, name, notebook, root):
 
 
 def ask(client, code, **expressions):
-    """Run code outside the chapter: no output, no cell number. Return the expressions' values."""
+    """Run code outside the chapter: no output, no cell number. Return the expressions'
+    values."""
     message = client.kc.execute(code, silent=True, user_expressions=expressions)
     return client.wait_for_reply(message)["content"]["user_expressions"]
 
 
 def describe(error, path, root, package, notebook, index):
-    """One message: chapter, cell, source line, error, and the functions of the book it came through."""
+    """One message: chapter, cell, source line, error, and the functions of the book it
+    came through."""
     number = sum(cell.cell_type == "code" for cell in notebook.cells[: index + 1])
     source = notebook.cells[index].source.splitlines()
     trace = re.sub(r"\x1b\[[0-9;]*m", "", getattr(error, "traceback", ""))
     in_cell = re.search(r"Cell In\[\d+\], line (\d+)", trace)
-    # an error raised while the cell's result was shown has no line in the cell: it is the last one's
+    # an error raised while the cell's result was shown has no line in the cell: it is
+    # the last one's
     offset = int(in_cell[1]) - 1 if in_cell else len(source) - 1
 
-    # the cell's options (`:tags:` and the like) stand between its fence and its first line
+    # the cell's options (`:tags:` and the like) stand between its fence and its first
+    # line
     lines = path.read_text(encoding="utf-8").splitlines()
     fence = notebook.metadata["source_map"][index]
     first = lines.index(source[0], fence) if source[0] in lines[fence:] else fence
     if isinstance(error, CellExecutionError):
         what = f"{error.ename}: {error.evalue}"
-        if error.ename == "NoneType":  # IPython forgets the name of such an error, but not its traceback
-            what = re.search(r"^\w+(?:Error|Exception)?: .*", trace, re.M | re.S)[0].strip()
+        if (
+            error.ename == "NoneType"
+        ):  # IPython forgets the name of such an error, but not its traceback
+            what = re.search(r"^\w+(?:Error|Exception)?: .*", trace, re.M | re.S)[
+                0
+            ].strip()
     else:
         what = f"{type(error).__name__}: {error}".splitlines()[0]
     message = [

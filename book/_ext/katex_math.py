@@ -1,6 +1,8 @@
-"""Write mathematics into the pages at build time, with KaTeX in an embedded V8: no script, no other host.
+"""Write mathematics into the pages at build time, with KaTeX in an embedded V8: no
+script, no other host.
 
-A formula that KaTeX refuses, or accepts with a complaint, is a warning at its place in the source.
+A formula that KaTeX refuses, or accepts with a complaint, is a warning at its place in
+the source.
 """
 
 import json
@@ -46,7 +48,8 @@ def engine():
 
 @cache
 def render(tex, display, macros):
-    """The formula as HTML with MathML for screen readers, and what KaTeX has to say against it."""
+    """The formula as HTML with MathML for screen readers, and what KaTeX has to say
+    against it."""
     try:
         return json.loads(engine().call("render", tex, display, json.loads(macros)))
     except JSEvalException as error:
@@ -63,13 +66,19 @@ def rendered(translator, node, tex, display):
 
 
 def visit_inline(translator, node):
-    translator.body.append(translator.starttag(node, "span", "", CLASS="math notranslate nohighlight"))
-    translator.body.append(rendered(translator, node, node.astext(), display=False) + "</span>")
+    translator.body.append(
+        translator.starttag(node, "span", "", CLASS="math notranslate nohighlight")
+    )
+    translator.body.append(
+        rendered(translator, node, node.astext(), display=False) + "</span>"
+    )
     raise nodes.SkipNode
 
 
 def visit_display(translator, node):
-    translator.body.append(translator.starttag(node, "div", CLASS="math notranslate nohighlight"))
+    translator.body.append(
+        translator.starttag(node, "div", CLASS="math notranslate nohighlight")
+    )
     if node["number"]:
         number = get_node_equation_number(translator, node)
         translator.body.append(f'<span class="eqno">({number})')
@@ -88,15 +97,20 @@ def display_tex(node):
         for name in ("equation", "align", "gather", "alignat"):
             tex = tex.replace(f"{{{name}}}", f"{{{name}*}}")
         return tex
-    # `$$ a &= b \\ c &= d $$` is allowed in the book, as it is in other Sphinx renderers
-    return rf"\begin{{split}}{tex}\end{{split}}" if r"\\" in tex and r"\begin" not in tex else tex
+    # `$$ a &= b \\ c &= d $$` is allowed in the book, as it is in other Sphinx
+    # renderers
+    return (
+        rf"\begin{{split}}{tex}\end{{split}}"
+        if r"\\" in tex and r"\begin" not in tex
+        else tex
+    )
 
 
 def unnumber_environments(app, doctree):
     """Take the number from `\\begin{align}` and its kin: it cannot be referred to.
 
-    MyST gives each a random label, so it would also differ from build to build. An equation to refer
-    to is written `$$ ... $$ (its-label)`.
+    MyST gives each a random label, so it would also differ from build to build. An
+    equation to refer to is written `$$ ... $$ (its-label)`.
     """
     for node in doctree.findall(nodes.math_block):
         if "amsmath" in node["classes"] and node["ids"]:

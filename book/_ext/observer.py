@@ -1,6 +1,8 @@
-"""Runs inside each chapter's kernel, before the first cell: which files did it use, how long were imports?
+"""Runs inside each chapter's kernel, before the first cell: which files did it use, how
+long were imports?
 
-The build asks for `report()` after the last cell. Nothing here is visible in the chapter's namespace.
+The build asks for `report()` after the last cell. Nothing here is visible in the
+chapter's namespace.
 """
 
 import builtins
@@ -17,7 +19,8 @@ _plain_import = builtins.__import__
 
 
 def watch(package):
-    """Start to note the files opened below the folder `package` and the time spent importing."""
+    """Start to note the files opened below the folder `package` and the time spent
+    importing."""
     global folder
     folder = os.path.join(os.path.realpath(package), "")
     sys.addaudithook(_note_open)
@@ -25,9 +28,16 @@ def watch(package):
 
 
 def report():
-    """The files below the watched folder that were imported or opened, and the import seconds."""
-    imported = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
-    files = {name for name in map(os.path.realpath, imported | opened) if name.startswith(folder)}
+    """The files below the watched folder that were imported or opened, and the import
+    seconds."""
+    imported = {
+        getattr(module, "__file__", None) or "" for module in list(sys.modules.values())
+    }
+    files = {
+        name
+        for name in map(os.path.realpath, imported | opened)
+        if name.startswith(folder)
+    }
     # a .pyc stands for its source, which is in sys.modules
     return json.dumps(
         {
@@ -38,7 +48,8 @@ def report():
 
 
 def _note_open(event, arguments):
-    # data files matter as much as modules: a chapter whose digits changed is out of date
+    # data files matter as much as modules: a chapter whose digits changed is out of
+    # date
     if event == "open" and isinstance(arguments[0], str):
         opened.add(arguments[0])
 

@@ -1,1 +1,2 @@
-"""Losses, derived, proved and trained: the code of the book "Where the Gradients Come From"."""
+"""Losses, derived, proved and trained: the code of the book "Where the Gradients Come
+From"."""

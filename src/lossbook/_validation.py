@@ -1,4 +1,5 @@
-"""Checks of what comes in, shared by the modules: each names the argument, what was expected and what came."""
+"""Checks of what comes in, shared by the modules: each names the argument, what was
+expected and what came."""
 
 from numbers import Integral, Real
 
@@ -11,18 +12,31 @@ class NotFiniteError(ValueError):
 
 
 def as_array(values, name):
-    """``values`` as it is when it is an array, else as a float64 NumPy array; TypeError naming the argument."""
+    """``values`` as it is when it is an array, else as a float64 NumPy array; TypeError
+    naming the argument."""
     if is_array_api_obj(values):
         return values
+    came = f"{type(values).__name__}: {values!r:.60}"
     try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        came = f"{type(values).__name__}: {values!r:.60}"
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
         raise TypeError(f"{name} must be an array or numbers, got {came}") from None
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name} must be an array or numbers, got {came}")
+    return array.astype(np.float64)
+
+
+def as_list(values, name):
+    """``values`` as a list; TypeError naming the argument when it is no sequence."""
+    try:
+        return list(values)
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence, got {values!r:.60}") from None
 
 
 def finite_floats(values, name, ndim=None):
-    """``values`` as a finite float array of ``ndim`` dimensions; a NumPy array of other numbers becomes float64."""
+    """``values`` as a finite float array of ``ndim`` dimensions; a NumPy array of other
+    numbers becomes float64."""
     array = as_array(values, name)
     xp = array_namespace(array)
     if not xp.isdtype(array.dtype, "real floating"):
@@ -30,40 +44,52 @@ def finite_floats(values, name, ndim=None):
             raise TypeError(f"{name} must be real numbers, got {array.dtype}")
         array = xp.astype(array, xp.float64)
     if ndim is not None and array.ndim != ndim:
-        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {tuple(array.shape)}")
+        raise ValueError(
+            f"{name} must have {ndim} dimension(s), got shape {tuple(array.shape)}"
+        )
     return require_finite(array, name)
 
 
 def require_finite(array, name):
-    """``array`` itself; `NotFiniteError` naming the first entry that is NaN or infinite."""
+    """``array`` itself; `NotFiniteError` naming the first entry that is NaN or
+    infinite."""
     xp = array_namespace(array)
     finite = xp.isfinite(array)
     if not bool(xp.all(finite)):
         where = tuple(np.argwhere(~np.asarray(finite.tolist()))[0].tolist())
-        raise NotFiniteError(f"{name} must be finite, got {array[where]} at index {where}")
+        raise NotFiniteError(
+            f"{name} must be finite, got {array[where]} at index {where}"
+        )
     return array
 
 
 def require_positive(value, name):
-    """``value`` as a float; TypeError or ValueError naming it when it is not a positive finite number."""
+    """``value`` as a float; TypeError or ValueError naming it when it is not a positive
+    finite number."""
     if require_number(value, name) <= 0:
         raise ValueError(f"{name} must be positive, got {value}")
     return float(value)
 
 
 def require_number(value, name):
-    """``value`` as a float; TypeError or ValueError naming it when it is not a finite number."""
+    """``value`` as a float; TypeError or ValueError naming it when it is not a finite
+    number."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, got {type(value).__name__}: {value!r:.60}")
-    if not np.isfinite(value):
+        raise TypeError(
+            f"{name} must be a number, got {type(value).__name__}: {value!r:.60}"
+        )
+    if not np.isfinite(float(value)):
         raise ValueError(f"{name} must be finite, got {value}")
     return float(value)
 
 
 def require_count(value, name, minimum=1):
-    """``value`` as an int; TypeError or ValueError naming it when it is not an integer of at least ``minimum``."""
+    """``value`` as an int; TypeError or ValueError naming it when it is not an integer
+    of at least ``minimum``."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be an integer, got {type(value).__name__}: {value!r:.60}")
+        raise TypeError(
+            f"{name} must be an integer, got {type(value).__name__}: {value!r:.60}"
+        )
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {value}")
     return int(value)

@@ -1,15 +1,20 @@
-"""Is the gradient right? The closed form against PyTorch autograd, against differences, and against its derivation.
+"""Is the gradient right? The closed form against PyTorch autograd, against differences,
+and against its derivation.
 
 Every comparison states the error it allows and where that number comes from:
 
-- Two float64 computations of the same gradient differ by rounding alone. Each of the few dozen operations in either one is off by at
-  most half a unit in the last place of its result, so 64 units in the last place of the largest number involved are
-  allowed (``64 * 2**-52 * max(1, |scores|, |targets|, |gradient|)``), about 1e-14 for numbers of order one. The mistakes
-  that people make (a sign, a factor, a missing term) are larger by ten orders of magnitude.
-- A central difference with step h has two errors of its own: rounding of the loss, divided by h, and the curvature that
-  it ignores, which is estimated by taking the step twice as long. Four times their sum is allowed, entry by entry.
-- Where the loss has a kink within the step, no difference quotient tends to a derivative. Any slope between the one on the left and the
-  one on the right is then a subgradient, and is accepted.
+- Two float64 computations of the same gradient differ by rounding alone. Each of the
+  few dozen operations in either one is off by at most half a unit in the last place of
+  its result, so 64 units in the last place of the largest number involved are allowed
+  (``64 * 2**-52 * max(1, |scores|, |targets|, |gradient|)``), about 1e-14 for numbers
+  of order one. The mistakes that people make (a sign, a factor, a missing term) are
+  larger by ten orders of magnitude.
+- A central difference with step h has two errors of its own: rounding of the loss,
+  divided by h, and the curvature that it ignores, which is estimated by taking the step
+  twice as long. Six times their sum is allowed, entry by entry.
+- Where the loss has a kink within the step, no difference quotient tends to a
+  derivative. Any slope between the one on the left and the one on the right is then a
+  subgradient, and is accepted.
 """
 
 from collections.abc import Callable
@@ -26,10 +31,13 @@ EPS = np.finfo(np.float64).eps
 
 @dataclass(frozen=True)
 class Agreement:
-    """One comparison: what was compared with what, and how far apart the two were at the worst entry.
+    """One comparison: what was compared with what, and how far apart the two were at
+    the worst entry.
 
-    absolute, relative: the largest errors, over all entries. allowed: the absolute error allowed at the entry ``where``,
-    the one that is worst against what is allowed there. agrees: whether every entry is within what is allowed.
+    absolute, relative: the largest errors, over all entries.
+    allowed: the absolute error allowed at the entry ``where``, the one that is worst
+        against what is allowed there.
+    agrees: whether every entry is within what is allowed.
     """
 
     compared: str
@@ -43,7 +51,8 @@ class Agreement:
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """The comparisons of one check; shown as a table in a notebook. ``agrees`` is True when all of them do."""
+    """The comparisons of one check; shown as a table in a notebook. ``agrees`` is True
+    when all of them do."""
 
     rows: tuple[Agreement, ...]
 
@@ -52,34 +61,61 @@ class GradientCheck:
         """Whether every comparison agrees."""
         return all(row.agrees for row in self.rows)
 
-    _HEADER = ("compared", "against", "largest error", "largest relative error", "allowed", "worst at", "verdict")
+    _HEADER = (
+        "compared",
+        "against",
+        "largest error",
+        "largest relative error",
+        "allowed",
+        "worst at",
+        "verdict",
+    )
 
     def _cells(self):
         for row in self.rows:
-            numbers = [f"{x:.1e}" for x in (row.absolute, row.relative, row.allowed)]
-            yield (row.compared, row.against, *numbers, row.where, "agrees" if row.agrees else "DIFFERS")
+            errors = row.absolute, row.relative, row.allowed
+            numbers = [f"{x:.1e}" if x else "0" for x in errors]
+            yield (
+                row.compared,
+                row.against,
+                *numbers,
+                row.where,
+                "agrees" if row.agrees else "DIFFERS",
+            )
 
     def _repr_html_(self):
         head = "".join(f'<th scope="col">{title}</th>' for title in self._HEADER)
         rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>" for cells in self._cells()
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+            for cells in self._cells()
         )
         return f'<table class="gradient-check"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
     def __repr__(self):
         rows = [self._HEADER, *self._cells()]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(self._HEADER))]
-        return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+        widths = [
+            max(len(row[column]) for row in rows) for column in range(len(self._HEADER))
+        ]
+        return "\n".join(
+            "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
 
 
-def check_gradient(loss, scores, targets, *, reference: Callable | None = None) -> GradientCheck:
-    """Compare ``loss.gradient`` with PyTorch autograd, with central differences, and with the loss's derivation.
+def check_gradient(
+    loss, scores, targets, *, reference: Callable | None = None
+) -> GradientCheck:
+    """Compare ``loss.gradient`` with PyTorch autograd, with central differences, and
+    with the loss's derivation.
 
-    loss: an elementwise loss of `lossbook.losses`. scores, targets: arrays or lists of one shape, taken as float64.
-    reference: PyTorch's own loss, unreduced, such as ``torch.nn.MSELoss(reduction="none")``; autograd then runs
-        through it, and the values are compared as well. Without it autograd runs through ``loss.value``.
+    loss: an elementwise loss of `lossbook.losses`. scores, targets: arrays or lists of
+        one shape, taken as float64.
+    reference: PyTorch's own loss, unreduced, such as
+        ``torch.nn.MSELoss(reduction="none")``; autograd then runs through it, and the
+        values are compared as well. Without it autograd runs through ``loss.value``.
 
-    Raises what the loss raises for such scores and targets, and ValueError when there are none.
+    Raises what the loss raises for such scores and targets, and ValueError when there
+    are none.
     """
     scores = np.asarray(finite_floats(scores, "scores"), dtype=np.float64)
     targets = np.asarray(finite_floats(targets, "targets"), dtype=np.float64)
@@ -87,24 +123,48 @@ def check_gradient(loss, scores, targets, *, reference: Callable | None = None) 
         raise ValueError("scores must hold at least one number, got none")
     value, gradient = loss.value_and_gradient(scores, targets)
     rounding = _rounding(scores, targets, gradient)
-    places = [f"score {s:.4g}, target {t:.4g}" for s, t in zip(scores.ravel(), targets.ravel(), strict=True)]
+    places = [
+        f"score {s:.4g}, target {t:.4g}"
+        for s, t in zip(scores.ravel(), targets.ravel(), strict=True)
+    ]
     reference_value, autograd = _autograd(reference or loss.value, scores, targets)
     rows = []
     if reference is not None:
         allowed = _rounding(scores, targets, value)
-        rows.append(_agreement("value", _name(reference), value, reference_value, allowed, places))
+        rows.append(
+            _agreement(
+                "value", _name(reference), value, reference_value, allowed, places
+            )
+        )
     through = f"autograd of {_name(reference)}" if reference else "autograd of value"
     rows.append(_agreement("gradient", through, gradient, autograd, rounding, places))
     nearest, allowed = _differences(lambda s: loss.value(s, targets), scores, gradient)
-    rows.append(_agreement("gradient", "central differences", gradient, nearest, allowed, places))
-    rows.append(_agreement("gradient", "derivation", gradient, _derived(loss, scores, targets), rounding, places))
+    rows.append(
+        _agreement(
+            "gradient", "central differences", gradient, nearest, allowed, places
+        )
+    )
+    rows.append(
+        _agreement(
+            "gradient",
+            "derivation",
+            gradient,
+            _derived(loss, scores, targets),
+            rounding,
+            places,
+        )
+    )
     return GradientCheck(tuple(rows))
 
 
-def check_parameter_gradients(model, loss, features, targets, *, reference: Callable | None = None) -> GradientCheck:
-    """Compare the gradients of the mean loss in every parameter of a model with autograd and central differences.
+def check_parameter_gradients(
+    model, loss, features, targets, *, reference: Callable | None = None
+) -> GradientCheck:
+    """Compare the gradients of the mean loss in every parameter of a model with
+    autograd and central differences.
 
-    model: a `lossbook.linear.Linear` or another model with ``scores`` and ``gradients``. features: (N, D).
+    model: a `lossbook.linear.Linear` or another model with ``scores`` and
+        ``gradients``. features: (N, D).
     targets: what the loss asks for. reference: as in `check_gradient`.
 
     Raises what the model and the loss raise for such features and targets.
@@ -117,17 +177,30 @@ def check_parameter_gradients(model, loss, features, targets, *, reference: Call
         for name, p in model.parameters.items()
     }
     scores = replace(model, **tensors).scores(torch.as_tensor(features))
-    (reference or loss.value)(scores, torch.as_tensor(targets)).mean().backward()
+    values = (reference or loss.value)(scores, torch.as_tensor(targets))
+    (values.sum() / len(scores)).backward()
     through = f"autograd of {_name(reference)}" if reference else "autograd of value"
     rows = []
     for name, parameter in model.parameters.items():
-        parameter, gradient = np.asarray(parameter, dtype=np.float64), np.asarray(gradients[name])
-        places = [f"{name}{list(index) if index else ''}" for index in np.ndindex(parameter.shape)]
+        parameter, gradient = (
+            np.asarray(parameter, dtype=np.float64),
+            np.asarray(gradients[name]),
+        )
+        places = [
+            f"{name}{list(index) if index else ''}"
+            for index in np.ndindex(parameter.shape)
+        ]
         autograd = tensors[name].grad.numpy()
-        rounding = _rounding(np.asarray(features), np.asarray(targets), model.scores(features), gradient)
+        rounding = _rounding(
+            np.asarray(features), np.asarray(targets), model.scores(features), gradient
+        )
         rows.append(_agreement(name, through, gradient, autograd, rounding, places))
-        nearest, allowed = _parameter_differences(model, loss, features, targets, name, parameter, gradient)
-        rows.append(_agreement(name, "central differences", gradient, nearest, allowed, places))
+        nearest, allowed = _parameter_differences(
+            model, loss, features, targets, name, parameter, gradient
+        )
+        rows.append(
+            _agreement(name, "central differences", gradient, nearest, allowed, places)
+        )
     return GradientCheck(tuple(rows))
 
 
@@ -138,26 +211,40 @@ def _parameter_differences(model, loss, features, targets, name, parameter, grad
         def mean_loss(entry, index=index):
             moved = parameter.copy()
             moved[index] = entry
-            return np.mean(loss.value(replace(model, **{name: moved}).scores(features), targets))
+            values = loss.value(
+                replace(model, **{name: moved}).scores(features), targets
+            )
+            return np.sum(values) / len(values)
 
-        nearest[index], allowed[index] = _differences(mean_loss, parameter[index], gradient[index])
+        nearest[index], allowed[index] = _differences(
+            mean_loss, parameter[index], gradient[index]
+        )
     return nearest, allowed
 
 
 def _differences(f, x, gradient):
-    """(the slope of f at x that is nearest to ``gradient`` among those that differences allow, the error allowed).
+    """(the slope of f at x that is nearest to ``gradient`` among those that differences
+    allow, the error allowed).
 
     Elementwise: entry i of f(x) depends on entry i of x alone.
     """
     h = EPS ** (1 / 3) * np.maximum(1.0, np.abs(x))
     h = (x + h) - x  # a step that float64 holds exactly
     middle, left, right = f(x), f(x - h), f(x + h)
-    slope, slope_of_twice = (right - left) / (2 * h), (f(x + 2 * h) - f(x - 2 * h)) / (4 * h)
+    slope, slope_of_twice = (
+        (right - left) / (2 * h),
+        (f(x + 2 * h) - f(x - 2 * h)) / (4 * h),
+    )
     rounding = EPS * (np.abs(middle) + np.abs(x * gradient) + 1) / h
-    allowed = 4 * (rounding + np.abs(slope - slope_of_twice))
+    allowed = 6 * (rounding + np.abs(slope - slope_of_twice))
     before, after = (middle - left) / h, (right - middle) / h
-    gap, gap_of_half = np.abs(after - before), np.abs(f(x + h / 2) - 2 * middle + f(x - h / 2)) / (h / 2)
-    kink = (gap_of_half > 0.75 * gap) & (gap > 100 * rounding)  # for a smooth loss, half the step is half the gap
+    gap, gap_of_half = (
+        np.abs(after - before),
+        np.abs(f(x + h / 2) - 2 * middle + f(x - h / 2)) / (h / 2),
+    )
+    kink = (gap_of_half > 0.6 * gap) & (
+        gap > 100 * rounding
+    )  # for a smooth loss, half the step is half the gap
     between = np.clip(gradient, np.minimum(before, after), np.maximum(before, after))
     return np.where(kink, between, slope), np.where(kink, 4 * rounding, allowed)
 
@@ -187,14 +274,29 @@ def _rounding(*arrays):
 def _agreement(compared, against, ours, theirs, allowed, places):
     ours, theirs = np.ravel(ours), np.ravel(theirs)
     allowed = np.broadcast_to(np.ravel(allowed), ours.shape)
-    error = np.where(np.isnan(ours) | np.isnan(theirs), np.inf, np.abs(ours - theirs))
+    finite = np.isfinite(ours) & np.isfinite(theirs)
+    error = np.abs(
+        np.subtract(ours, theirs, out=np.full(ours.shape, np.inf), where=finite)
+    )
     size = np.maximum(np.abs(ours), np.abs(theirs))
-    relative = np.divide(error, size, out=np.zeros_like(error), where=error > 0)
-    worst = int(np.argmax(error / allowed))
+    relative = np.divide(error, size, out=error.copy(), where=finite & (error > 0))
+    worst = int(np.argmax(np.divide(error, allowed, out=error.copy(), where=finite)))
     where = places[worst] if error[worst] else "no difference"
-    agrees = bool(np.all(error <= allowed))
-    return Agreement(compared, against, float(error.max()), float(relative.max()), float(allowed[worst]), where, agrees)
+    agrees = bool(np.all(finite & (error <= allowed)))
+    return Agreement(
+        compared,
+        against,
+        float(error.max()),
+        float(relative.max()),
+        float(allowed[worst]),
+        where,
+        agrees,
+    )
 
 
 def _name(reference):
-    return f"torch.nn.{type(reference).__name__}" if hasattr(reference, "forward") else reference.__name__
+    return (
+        f"torch.nn.{type(reference).__name__}"
+        if hasattr(reference, "forward")
+        else reference.__name__
+    )

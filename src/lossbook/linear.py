@@ -1,7 +1,8 @@
-"""The linear layer: scores from features, and the gradient of the scores pulled back to weights and bias.
+"""The linear layer: scores from features, and the gradient of the scores pulled back to
+weights and bias.
 
-Rows are samples: features X (N, D), weights w (D,) for one score a sample or W (D, C) for C, bias b () or (C,), scores
-s = X w + b of shape (N,) or (N, C).
+Rows are samples: features X (N, D), weights w (D,) for one score a sample or W (D, C)
+for C, bias b () or (C,), scores s = X w + b of shape (N,) or (N, C).
 """
 
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from lossbook._validation import finite_floats, require_count
 class Linear:
     """Scores that are linear in the features, ``features @ weights + bias``.
 
-    weights: (D,) or (D, C), in score units per feature unit. bias: () or (C,), in score units.
+    weights: (D,) or (D, C), in score units per feature unit. bias: () or (C,), in score
+        units.
 
-    Raises TypeError when either is not numbers, ValueError when their shapes do not fit or an entry is not finite.
+    Raises TypeError when either is not numbers, ValueError when their shapes do not fit
+    or an entry is not finite.
     """
 
     weights: Any
@@ -28,31 +31,43 @@ class Linear:
         weights = finite_floats(self.weights, "weights")
         bias = finite_floats(self.bias, "bias")
         if weights.ndim not in (1, 2):
-            raise ValueError(f"weights must have shape (D,) or (D, C), got {tuple(weights.shape)}")
+            raise ValueError(
+                f"weights must have shape (D,) or (D, C), got {tuple(weights.shape)}"
+            )
         if bias.shape != weights.shape[1:]:
-            raise ValueError(f"bias must have shape {tuple(weights.shape[1:])}, got {tuple(bias.shape)}")
+            raise ValueError(
+                f"bias must have shape {tuple(weights.shape[1:])}, got {tuple(bias.shape)}"
+            )
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "bias", bias)
 
     @classmethod
     def zeros(cls, n_features, n_outputs=None):
-        """All parameters zero: weights (D,) and one bias, or (D, C) and C of them when n_outputs is given."""
+        """All parameters zero: weights (D,) and one bias, or (D, C) and C of them when
+        n_outputs is given."""
         outputs = () if n_outputs is None else (require_count(n_outputs, "n_outputs"),)
-        return cls(np.zeros((require_count(n_features, "n_features"), *outputs)), np.zeros(outputs))
+        return cls(
+            np.zeros((require_count(n_features, "n_features"), *outputs)),
+            np.zeros(outputs),
+        )
 
     @property
     def parameters(self):
-        """The parameters by name, ``{"weights": ..., "bias": ...}``; `gradients` has the same keys and shapes."""
+        """The parameters by name, ``{"weights": ..., "bias": ...}``; `gradients` has
+        the same keys and shapes."""
         return {"weights": self.weights, "bias": self.bias}
 
     def scores(self, features):
-        """X w + b, of shape (N,) or (N, C). Raises ValueError when features is not (N, D)."""
+        """X w + b, of shape (N,) or (N, C). Raises ValueError when features is not (N,
+        D)."""
         return self._checked(features) @ self.weights + self.bias
 
     def gradients(self, features, score_gradient):
-        """The gradient of a loss in the parameters, from its gradient in the scores: Xᵀ g and the sum of g.
+        """The gradient of a loss in the parameters, from its gradient in the scores: Xᵀ
+        g and the sum of g.
 
-        features: (N, D). score_gradient: dL/ds, the shape of the scores, with any 1/N already in it.
+        features: (N, D). score_gradient: dL/ds, the shape of the scores, with any 1/N
+            already in it.
 
         Raises ValueError when a shape does not fit.
         """
@@ -60,20 +75,28 @@ class Linear:
         score_gradient = finite_floats(score_gradient, "score_gradient")
         expected = (features.shape[0], *self.weights.shape[1:])
         if tuple(score_gradient.shape) != expected:
-            raise ValueError(f"score_gradient must have shape {expected}, got {tuple(score_gradient.shape)}")
-        return {"weights": features.T @ score_gradient, "bias": score_gradient.sum(axis=0)}
+            raise ValueError(
+                f"score_gradient must have shape {expected}, got {tuple(score_gradient.shape)}"
+            )
+        return {
+            "weights": features.T @ score_gradient,
+            "bias": score_gradient.sum(axis=0),
+        }
 
     def _checked(self, features):
         features = finite_floats(features, "features", ndim=2)
         if features.shape[1] != self.weights.shape[0]:
-            raise ValueError(f"features must have shape (N, {self.weights.shape[0]}), got {tuple(features.shape)}")
+            raise ValueError(
+                f"features must have shape (N, {self.weights.shape[0]}), got {tuple(features.shape)}"
+            )
         return features
 
 
 def derivation():
     """The gradient of a mean loss in one weight, by the chain rule through the scores.
 
-    For any loss ℓ whose gradient in the score of sample n is g_n; the last line is entry j of Xᵀ g / N.
+    For any loss ℓ whose gradient in the score of sample n is g_n; the last line is
+    entry j of Xᵀ g / N.
     """
     from sympy import Function, Idx, IndexedBase, Sum, symbols
 
@@ -93,6 +116,9 @@ def derivation():
                 "chain rule: a weight reaches the loss through every score",
                 wrt=w[j],
             ),
-            Line(1 / size_n * Sum(slope * x[n, j], n), "only one term of the score holds this weight"),
+            Line(
+                1 / size_n * Sum(slope * x[n, j], n),
+                "only one term of the score holds this weight",
+            ),
         ]
         return Derivation(loss, lines, where={s[n]: Sum(x[n, k] * w[k], k) + b})

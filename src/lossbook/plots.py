@@ -1,7 +1,9 @@
-"""The pictures that more than one chapter draws. Every function draws on axes that it is given.
+"""The pictures that more than one chapter draws. Every function draws on axes that it
+is given.
 
-Lines differ in dash pattern as well as in colour (the colours of Okabe and Ito), so that a figure reads in grey, and
-backgrounds are transparent, so that it reads on a dark page.
+Lines differ in dash pattern as well as in colour (the colours of Okabe and Ito), so
+that a figure reads in grey, and backgrounds are transparent, so that it reads on a dark
+page.
 """
 
 import matplotlib.pyplot as plt
@@ -17,7 +19,8 @@ SAMPLE = {"color": "#7f7f7f", "s": 18, "zorder": 3, "linewidths": 0}
 
 
 def use_style():
-    """Set Matplotlib's defaults for the book: size, colours, dashes, and SVG output that is the same every time."""
+    """Set Matplotlib's defaults for the book: size, colours, dashes, and SVG output
+    that is the same every time."""
     plt.rcParams.update(
         {
             "figure.figsize": (6.4, 3.6),
@@ -38,9 +41,11 @@ def use_style():
 
 
 def loss_and_gradient(axes, losses, residuals, *, units=""):
-    """Draw losses on the first of two axes, and their gradients on the second, against the residual.
+    """Draw losses on the first of two axes, and their gradients on the second, against
+    the residual.
 
-    losses: a dict of names and elementwise regression losses. residuals: (M,) increasing, score minus target. units: of the
+    losses: a dict of names and elementwise regression losses. residuals: (M,)
+        increasing, score minus target. units: of the
     target, for the axis labels.
     """
     residuals = np.asarray(residuals, dtype=np.float64)
@@ -48,16 +53,23 @@ def loss_and_gradient(axes, losses, residuals, *, units=""):
     for name, loss in losses.items():
         value, gradient = loss.value_and_gradient(residuals, np.zeros_like(residuals))
         axes[0].plot(residuals, value, label=name)
-        jump = np.abs(np.diff(gradient)) > 0.25 * np.ptp(gradient)  # a kink of the loss: do not join the sides
+        jump = np.abs(np.diff(gradient)) > 0.25 * np.ptp(
+            gradient
+        )  # a kink of the loss: do not join the sides
         at = np.flatnonzero(jump) + 1
-        axes[1].plot(np.insert(residuals, at, np.nan), np.insert(gradient, at, np.nan), label=name)
+        axes[1].plot(
+            np.insert(residuals, at, np.nan),
+            np.insert(gradient, at, np.nan),
+            label=name,
+        )
     axes[0].set(xlabel=f"residual ŷ − y{unit}", ylabel="loss", title="loss")
     axes[1].set(xlabel=f"residual ŷ − y{unit}", ylabel="d loss / d ŷ", title="gradient")
     axes[0].legend()
 
 
 def fits(ax, features, targets, models):
-    """Draw samples (N, 1) with their targets (N,), and the line of each model in a dict of names and models."""
+    """Draw samples (N, 1) with their targets (N,), and the line of each model in a dict
+    of names and models."""
     ax.scatter(features[:, 0], targets, label="samples", **SAMPLE)
     ends = np.array([[features.min()], [features.max()]])
     for name, model in models.items():
@@ -67,7 +79,8 @@ def fits(ax, features, targets, models):
 
 
 def loss_curves(ax, histories, *, ylabel="mean loss"):
-    """Draw the mean loss after each step, on a logarithmic scale, of each `History` in a dict of names and histories."""
+    """Draw the mean loss after each step, on a logarithmic scale, of each `History` in
+    a dict of names and histories."""
     for name, history in histories.items():
         ax.plot(history.losses, label=name)
     ax.set(xlabel="step", ylabel=ylabel, yscale="log")
@@ -75,9 +88,11 @@ def loss_curves(ax, histories, *, ylabel="mean loss"):
 
 
 def loss_surface(ax, loss, features, targets, histories, *, weight, bias):
-    """Draw contours of the mean loss over weight and bias of a straight line, and the paths that training took on it.
+    """Draw contours of the mean loss over weight and bias of a straight line, and the
+    paths that training took on it.
 
-    features: (N, 1). histories: a dict of names and histories. weight, bias: the ranges shown, ``(low, high)``.
+    features: (N, 1). histories: a dict of names and histories. weight, bias: the ranges
+        shown, ``(low, high)``.
     """
     weights, biases = np.linspace(*weight, 81), np.linspace(*bias, 81)
     grid_w, grid_b = (grid.ravel() for grid in np.meshgrid(weights, biases))
@@ -85,10 +100,20 @@ def loss_surface(ax, loss, features, targets, histories, *, weight, bias):
     values = loss.value(scores, np.broadcast_to(targets[:, None], scores.shape))
     height = values.mean(axis=0).reshape(81, 81)
     levels = np.geomspace(np.min(height) * 1.02, np.max(height), 14)
-    ax.contour(weights, biases, height, levels=levels, colors="#7f7f7f", linewidths=0.7, linestyles="-")
+    ax.contour(
+        weights,
+        biases,
+        height,
+        levels=levels,
+        colors="#7f7f7f",
+        linewidths=0.7,
+        linestyles="-",
+    )
     for color, (name, history) in zip(COLORS, histories.items(), strict=False):
         path = history.parameter("weights")[:, 0], history.parameter("bias")
-        ax.plot(*path, "-", marker="o", markersize=3, linewidth=1, color=color, label=name)
+        ax.plot(
+            *path, "-", marker="o", markersize=3, linewidth=1, color=color, label=name
+        )
     ax.set(xlabel="weight w", ylabel="bias b", xlim=weight, ylim=bias)
     ax.grid(False)
     ax.legend()

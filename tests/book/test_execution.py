@@ -1,4 +1,5 @@
-"""Which chapters run again after which change? Asked of a small book with a package of its own."""
+"""Which chapters run again after which change? Asked of a small book with a package of
+its own."""
 
 import os
 import re
@@ -34,7 +35,8 @@ def chapter(code, prose="Prose."):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """Three chapters: one uses tiny.one, one uses tiny.two and its data file, one uses nothing."""
+    """Three chapters: one uses tiny.one, one uses tiny.two and its data file, one uses
+    nothing."""
     book = tmp_path_factory.mktemp("book")
     files = {
         "conf.py": CONF,
@@ -62,18 +64,38 @@ def book(built, tmp_path):
 
 
 def run(book):
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-b", "html", ".", "_build/html"]
-    environment = os.environ | {"PYTHONPATH": str(book / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, cwd=book, env=environment, capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-W",
+        "--keep-going",
+        "-b",
+        "html",
+        ".",
+        "_build/html",
+    ]
+    environment = os.environ | {
+        "PYTHONPATH": str(book / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return subprocess.run(
+        command, cwd=book, env=environment, capture_output=True, text=True
+    )
 
 
 def build(book):
-    """Build, and return the chapters that were executed, by this project or by MyST-NB itself."""
+    """Build, and return the chapters that were executed, by this project or by MyST-NB
+    itself."""
     result = run(book)
     assert result.returncode == 0, result.stderr
-    assert "Executing notebook using" not in result.stdout  # what MyST-NB says when it executes one
+    assert (
+        "Executing notebook using" not in result.stdout
+    )  # what MyST-NB says when it executes one
     executed = set(re.findall(r"^executed (\w+) in", result.stdout, re.MULTILINE))
-    assert f"{len(executed)} chapters executed, {3 - len(executed)} taken" in result.stdout
+    assert (
+        f"{len(executed)} chapters executed, {3 - len(executed)} taken" in result.stdout
+    )
     return executed
 
 
@@ -132,7 +154,9 @@ def test_module_edited_while_its_chapter_runs(book):
     edit = "from tiny import one\nopen(one.__file__, 'w').write('VALUE = 3')"
     (book / "a.md").write_text(chapter(edit))
     assert build(book) == {"a"}
-    assert build(book) == {"a"}  # the first result was made with a module that is no more
+    assert build(book) == {
+        "a"
+    }  # the first result was made with a module that is no more
     assert build(book) == set()
 
 
@@ -143,15 +167,23 @@ def test_lock_file_edited(book):
 
 def test_raising_cell(book):
     assert build(book) == set()  # so that Sphinx has read this copy's pages
-    (book / "src/tiny/one.py").write_text("VALUE = 'changed'\ndef fail():\n    return 1 / 0\n")
+    (book / "src/tiny/one.py").write_text(
+        "VALUE = 'changed'\ndef fail():\n    return 1 / 0\n"
+    )
     (book / "c.md").write_text(
-        chapter("print('alone')\n```\n\n```{code-cell} python\n:tags: [hide-input]\nfrom tiny import one\none.fail()")
+        chapter(
+            "print('alone')\n```\n\n```{code-cell} python\n:tags: [hide-input]\nfrom tiny import one\none.fail()"
+        )
     )
     result = run(book)
     assert result.returncode != 0
-    assert "c.md:17, code cell 2, line 2:\n    one.fail()\nZeroDivisionError" in result.stderr
+    assert (
+        "c.md:17, code cell 2, line 2:\n    one.fail()\nZeroDivisionError"
+        in result.stderr
+    )
     assert "in fail, src/tiny/one.py:3" in result.stderr
-    # nothing is remembered of the failure, and what succeeded beside it reaches its page
+    # nothing is remembered of the failure, and what succeeded beside it reaches its
+    # page
     (book / "c.md").write_text(chapter("print('mended')"))
     assert build(book) == {"c"}
     assert "mended" in page(book, "c")
@@ -162,4 +194,7 @@ def test_stderr_is_a_warning(book):
     (book / "c.md").write_text(chapter("import warnings\nwarnings.warn('planted')"))
     result = run(book)
     assert result.returncode != 0
-    assert "stderr was found in the cell outputs" in result.stderr and "c.md" in result.stderr
+    assert (
+        "stderr was found in the cell outputs" in result.stderr
+        and "c.md" in result.stderr
+    )

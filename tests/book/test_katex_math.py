@@ -1,4 +1,5 @@
-"""Mathematics is in the page when it is built, numbered and linked; a formula in error fails the build."""
+"""Mathematics is in the page when it is built, numbered and linked; a formula in error
+fails the build."""
 
 import re
 import subprocess
@@ -52,7 +53,10 @@ def test_rendered_numbered_and_linked(tmp_path):
     assert not re.search("<script[^>]*(katex|mathjax)", html, re.IGNORECASE)
     # the two equations with a label have a number and an anchor, the align has neither
     assert re.findall(r'class="eqno">\((\d)\)', html) == ["1", "2"]
-    assert re.findall(r'id="(equation-[^"]*)"', html) == ["equation-ratio", "equation-sum"]
+    assert re.findall(r'id="(equation-[^"]*)"', html) == [
+        "equation-ratio",
+        "equation-sum",
+    ]
     assert 'href="#equation-ratio">(1)</a>' in html
     assert "eqn-num" not in html  # KaTeX's own numbers
 

@@ -1,6 +1,7 @@
 """Every page of the built book, opened in a real browser.
 
-`problems_of` does the looking. The tests at the end plant each kind of error in a page and see it found.
+`problems_of` does the looking. The tests at the end plant each kind of error in a page
+and see it found.
 """
 
 import functools
@@ -98,7 +99,10 @@ def problems_of(tab, url):
     home = urlsplit(url).netloc
 
     def note_request(request):
-        if not request.url.startswith(("data:", "blob:")) and urlsplit(request.url).netloc != home:
+        if (
+            not request.url.startswith(("data:", "blob:"))
+            and urlsplit(request.url).netloc != home
+        ):
             problems.append(f"request to another host: {request.url}")
 
     def note_response(response):
@@ -107,11 +111,16 @@ def problems_of(tab, url):
 
     def note_console(message):
         if message.type == "error":
-            problems.append(f"console error: {message.text} ({message.location['url']})")
+            problems.append(
+                f"console error: {message.text} ({message.location['url']})"
+            )
 
     tab.on("request", note_request)
     tab.on("response", note_response)
-    tab.on("requestfailed", lambda r: problems.append(f"request failed: {r.url} ({r.failure})"))
+    tab.on(
+        "requestfailed",
+        lambda r: problems.append(f"request failed: {r.url} ({r.failure})"),
+    )
     tab.on("console", note_console)
     tab.on("pageerror", lambda error: problems.append(f"page error: {error}"))
 
@@ -119,7 +128,9 @@ def problems_of(tab, url):
     problems += tab.evaluate(LOOK)
     problems += broken_links(tab, url)
     for theme in ("light", "dark"):
-        tab.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+        tab.evaluate(
+            "theme => { document.documentElement.dataset.theme = theme }", theme
+        )
         for width in (390, 1440):
             tab.set_viewport_size({"width": width, "height": 900})
             if culprit := tab.evaluate(OVERFLOW):
@@ -128,7 +139,9 @@ def problems_of(tab, url):
 
 
 def broken_links(tab, url):
-    hrefs = tab.evaluate("[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))")
+    hrefs = tab.evaluate(
+        "[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))"
+    )
     for href in sorted(set(hrefs)):
         target = urlsplit(urljoin(url, href))
         if target.netloc != urlsplit(url).netloc:
@@ -150,7 +163,9 @@ def ids_of(tab, address):
     if "html" in response.headers["content-type"]:
         parser = HTMLParser()
         parser.handle_starttag = lambda tag, attributes: ids.update(
-            value for name, value in attributes if name == "id" or (tag == "a" and name == "name")
+            value
+            for name, value in attributes
+            if name == "id" or (tag == "a" and name == "name")
         )
         parser.feed(response.text())
     return ids
@@ -202,12 +217,18 @@ def tab(browser):
 def site(serve):
     sources = [ROOT / "_config.yml", ROOT / "_toc.yml"]
     for folder in ("book", "src"):
-        sources += (p for p in (ROOT / folder).rglob("*") if p.suffix in {".md", ".bib", ".py", ".css"})
+        sources += (
+            p
+            for p in (ROOT / folder).rglob("*")
+            if p.suffix in {".md", ".bib", ".py", ".css"}
+        )
     newest = max(sources, key=lambda path: path.stat().st_mtime)
     if not HTML.is_dir():
         pytest.fail("_build/html does not exist: run `make book` first")
     if HTML.stat().st_mtime < newest.stat().st_mtime:
-        pytest.fail(f"{newest.relative_to(ROOT)} is newer than _build/html: run `make book` first")
+        pytest.fail(
+            f"{newest.relative_to(ROOT)} is newer than _build/html: run `make book` first"
+        )
     return serve(HTML)
 
 

@@ -1,6 +1,7 @@
 """The losses of the book, one module each, named as its chapter.
 
-Importing a name loads only the module it lives in, so a chapter depends on the losses it uses and no others.
+Importing a name loads only the module it lives in, so a chapter depends on the losses
+it uses and no others.
 """
 
 import lazy_loader

@@ -11,12 +11,13 @@ from lossbook._validation import as_array, require_finite
 class Loss:
     """The contract of a loss: value and gradient from raw scores, never averaged.
 
-    A loss defines `_value` and `_gradient` on arrays that were checked, and `derivation`; where the two share work
-    it overrides `_value_and_gradient`.
+    A loss defines `_value` and `_gradient` on arrays that were checked, and
+    `derivation`; where the two share work it overrides `_value_and_gradient`.
     """
 
     def value(self, scores, targets):
-        """The loss of each sample, not averaged, in nats or in squared or plain target units."""
+        """The loss of each sample, not averaged, in nats or in squared or plain target
+        units."""
         return self._value(*self._checked(scores, targets))
 
     def gradient(self, scores, targets):
@@ -28,7 +29,8 @@ class Loss:
         return self._value_and_gradient(*self._checked(scores, targets))
 
     def derivation(self):
-        """The `lossbook.derivation.Derivation` whose last line is what `gradient` computes."""
+        """The `lossbook.derivation.Derivation` whose last line is what `gradient`
+        computes."""
         raise NotImplementedError
 
     def _value_and_gradient(self, scores, targets):
@@ -41,12 +43,14 @@ class Loss:
 class RegressionLoss(Loss):
     """An elementwise loss of real targets.
 
-    scores, targets: arrays of any one shape (NumPy arrays or PyTorch tensors), in target units. float32 or float64
-        is kept; Python numbers and lists become float64 arrays. Targets are converted to the type of the scores.
+    scores, targets: arrays of any one shape (NumPy arrays or PyTorch tensors), in
+        target units. float32 or float64 is kept; Python numbers and lists become
+        float64 arrays. Targets are converted to the type of the scores.
     value, gradient: arrays of that shape.
 
-    Raises TypeError when the scores are an array of another type or the two come from different libraries, ValueError
-    when the shapes differ or a number is NaN or infinite.
+    Raises TypeError when the scores are an array of another type or the two come from
+    different libraries, ValueError when the shapes differ or a number is NaN or
+    infinite.
     """
 
     def _checked(self, scores, targets):
@@ -59,7 +63,8 @@ class RegressionLoss(Loss):
 
 
 def matching_arrays(scores, targets):
-    """(namespace, scores, targets): scores floating and finite, targets an array of the same library and device."""
+    """(namespace, scores, targets): scores floating and finite, targets an array of the
+    same library and device."""
     scores = as_array(scores, "scores")
     xp = array_namespace(scores)
     if not xp.isdtype(scores.dtype, (xp.float32, xp.float64)):
@@ -67,7 +72,9 @@ def matching_arrays(scores, targets):
     if not is_array_api_obj(targets):
         targets = xp.asarray(as_array(targets, "targets"), device=scores.device)
     if array_namespace(targets) is not xp:
-        raise TypeError(f"targets must be the same kind of array as scores, {type(scores)}, got {type(targets)}")
-    if xp.isdtype(targets.dtype, "complex floating") or str(targets.dtype) == "object":
+        raise TypeError(
+            f"targets must be the same kind of array as scores, {type(scores)}, got {type(targets)}"
+        )
+    if not xp.isdtype(targets.dtype, ("bool", "integral", "real floating")):
         raise TypeError(f"targets must be real numbers, got {targets.dtype}")
     return xp, require_finite(scores, "scores"), targets

@@ -10,14 +10,18 @@ from lossbook.losses._base import RegressionLoss
 
 @dataclass(frozen=True)
 class HuberLoss(RegressionLoss):
-    """The Huber loss of Huber (1964): r²/2 while the residual r is at most delta, delta (abs(r) - delta/2) beyond.
+    """The Huber loss of Huber (1964): r²/2 while the residual r is at most delta, delta
+    (abs(r) - delta/2) beyond.
 
-    delta: positive, in target units: the residual at which a sample starts to count as far away.
+    delta: positive, in target units: the residual at which a sample starts to count as
+        far away.
 
-    Same as ``torch.nn.HuberLoss(delta=delta, reduction="none")``; scikit-learn's ``HuberRegressor`` calls it
-    ``epsilon`` and estimates the scale of the noise beside it.
+    Same as ``torch.nn.HuberLoss(delta=delta, reduction="none")``; scikit-learn's
+    ``HuberRegressor`` calls it ``epsilon`` and estimates the scale of the noise beside
+    it.
 
-    Raises TypeError when delta is not a number, ValueError when it is not positive and finite.
+    Raises TypeError when delta is not a number, ValueError when it is not positive and
+    finite.
     """
 
     delta: float = 1.0
@@ -31,13 +35,16 @@ class HuberLoss(RegressionLoss):
     def _value(self, scores, targets):
         residual = scores - targets
         clipped = self._clipped(residual)
-        return clipped * (residual - clipped / 2)  # both branches at once, and no square that could overflow
+        return clipped * (
+            residual - clipped / 2
+        )  # both branches at once, and no square that could overflow
 
     def _gradient(self, scores, targets):
         return self._clipped(scores - targets)
 
     def derivation(self):
-        """Both branches, differentiated in the score ŷ: the residual, clipped to plus or minus delta."""
+        """Both branches, differentiated in the score ŷ: the residual, clipped to plus
+        or minus delta."""
         from sympy import Abs, Max, Min, Piecewise, sign, symbols
 
         from lossbook.derivation import Derivation, Line, Partial, as_written
@@ -60,7 +67,10 @@ class HuberLoss(RegressionLoss):
                     Piecewise((r, near), (delta * sign(r), True)),
                     "the residual moves one for one with the score",
                 ),
-                Line(Max(-delta, Min(r, delta)), "that is the residual, clipped to the interval from -δ to δ"),
+                Line(
+                    Max(-delta, Min(r, delta)),
+                    "that is the residual, clipped to the interval from -δ to δ",
+                ),
                 Line(Max(-delta, Min(y_hat - y, delta)), "put the residual back"),
             ]
             return Derivation(ell, lines, where={r: y_hat - y})

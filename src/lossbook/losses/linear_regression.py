@@ -1,4 +1,5 @@
-"""Squared and absolute error: the two losses of a straight line, with the gradients that fit it."""
+"""Squared and absolute error: the two losses of a straight line, with the gradients
+that fit it."""
 
 from dataclasses import dataclass
 
@@ -11,8 +12,9 @@ from lossbook.losses._base import RegressionLoss
 class SquaredError(RegressionLoss):
     """The squared error (score - target)², in squared target units.
 
-    Same as ``torch.nn.MSELoss(reduction="none")``; no factor 1/2. The square of a residual beyond about 1.8e19 in
-    float32 (1.3e154 in float64) is infinite, as it is in PyTorch.
+    Same as ``torch.nn.MSELoss(reduction="none")``; no factor 1/2. The square of a
+    residual beyond about 1.8e19 in float32 (1.3e154 in float64) is infinite, as it is
+    in PyTorch.
     """
 
     def _value(self, scores, targets):
@@ -32,7 +34,10 @@ class SquaredError(RegressionLoss):
             lines = [
                 Line(r**2, "the squared error, in terms of the residual"),
                 Line(Partial(ell, r) * Partial(r, y_hat), "chain rule", wrt=y_hat),
-                Line(2 * r * 1, "power rule; the residual moves one for one with the score"),
+                Line(
+                    2 * r * 1,
+                    "power rule; the residual moves one for one with the score",
+                ),
                 Line(2 * (y_hat - y), "put the residual back"),
             ]
             return Derivation(ell, lines, where={r: y_hat - y})
@@ -40,7 +45,8 @@ class SquaredError(RegressionLoss):
 
 @dataclass(frozen=True)
 class AbsoluteError(RegressionLoss):
-    """The absolute error |score - target|, in target units; its subgradient is taken to be 0 where the two are equal.
+    """The absolute error |score - target|, in target units; its subgradient is taken to
+    be 0 where the two are equal.
 
     Same as ``torch.nn.L1Loss(reduction="none")``.
     """
@@ -52,7 +58,8 @@ class AbsoluteError(RegressionLoss):
         return array_namespace(scores).sign(scores - targets)
 
     def derivation(self):
-        """|ŷ - y|, differentiated in the score ŷ on both sides of the kink: sign(ŷ - y)."""
+        """|ŷ - y|, differentiated in the score ŷ on both sides of the kink: sign(ŷ -
+        y)."""
         from sympy import Abs, Piecewise, sign, symbols
 
         from lossbook.derivation import Derivation, Line, Partial, as_written

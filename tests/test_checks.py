@@ -1,0 +1,338 @@
+"""The check accepts every right gradient, at kinks and close to them too, and refuses a
+wrong one in the right rows."""
+
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lossbook.checks import check_gradient, check_parameter_gradients
+from lossbook.derivation import Derivation, Line
+from lossbook.linear import Linear
+from lossbook.losses import AbsoluteError, HuberLoss, SquaredError
+
+RNG = np.random.default_rng(0)
+SCORES, TARGETS = 3 * RNG.standard_normal((2, 60))
+SCORES[:3] = TARGETS[:3] + [
+    0,
+    1,
+    -1,
+]  # on the kink of the absolute error, and where the Huber loss changes
+PAIRS = [
+    (SquaredError(), torch.nn.MSELoss(reduction="none")),
+    (AbsoluteError(), torch.nn.L1Loss(reduction="none")),
+    (HuberLoss(), torch.nn.HuberLoss(reduction="none")),
+    (HuberLoss(0.2), torch.nn.HuberLoss(delta=0.2, reduction="none")),
+]
+LOSSES = [loss for loss, _ in PAIRS]
+every_loss = pytest.mark.parametrize("loss", LOSSES, ids=str)
+every_pair = pytest.mark.parametrize(
+    "loss, reference", PAIRS, ids=[str(loss) for loss in LOSSES]
+)
+
+
+def refused(check):
+    return {(row.compared, row.against) for row in check.rows if not row.agrees}
+
+
+@every_pair
+def test_a_right_gradient_agrees_with_autograd_differences_and_derivation(
+    loss, reference
+):
+    check = check_gradient(loss, SCORES, TARGETS, reference=reference)
+    assert check.agrees
+    through = f"autograd of torch.nn.{type(reference).__name__}"
+    assert [(row.compared, row.against) for row in check.rows] == [
+        ("value", through.removeprefix("autograd of ")),
+        ("gradient", through),
+        ("gradient", "central differences"),
+        ("gradient", "derivation"),
+    ]
+
+
+@every_loss
+def test_without_a_reference_autograd_runs_through_the_value(loss):
+    check = check_gradient(loss, SCORES, TARGETS)
+    assert [row.against for row in check.rows] == [
+        "autograd of value",
+        "central differences",
+        "derivation",
+    ]
+    assert check.agrees
+
+
+@every_loss
+@settings(max_examples=300)
+@given(
+    target=st.floats(-1e6, 1e6),
+    edge=st.sampled_from([-1, -0.2, 0, 0.2, 1]),
+    steps=st.one_of(st.just(0), st.floats(-3, 3)),
+    far=st.one_of(st.just(0), st.floats(-100, 100)),
+)
+def test_a_right_gradient_is_never_refused_however_close_to_a_kink(
+    loss, target, edge, steps, far
+):
+    step = 6e-6 * max(1.0, abs(target))  # about that of the differences
+    assert check_gradient(loss, [target + edge + steps * step + far], [target]).agrees
+
+
+@dataclass(frozen=True)
+class Spoilt(HuberLoss):
+    """A Huber loss whose gradient was spoilt."""
+
+    spoil: object = field(default=None, compare=False)
+
+    def _gradient(self, scores, targets):
+        return self.spoil(super()._gradient(scores, targets))
+
+
+def one_entry(gradient, value):
+    spoilt = gradient.copy()
+    spoilt[17] = value
+    return spoilt
+
+
+WRONG = {
+    "sign": lambda g: -g,
+    "factor 2": lambda g: 2 * g,
+    "mean taken too early": lambda g: g / g.size,
+    "relative 1e-9": lambda g: g * (1 + 1e-9),
+    "shifted": lambda g: g + 1e-9,
+    "entries in another order": lambda g: g[::-1],
+    "one entry zero": lambda g: one_entry(g, 0.0),
+    "one entry NaN": lambda g: one_entry(g, np.nan),
+    "one entry infinite": lambda g: one_entry(g, np.inf),
+}
+
+
+@pytest.mark.parametrize("spoil", WRONG.values(), ids=WRONG)
+def test_a_wrong_gradient_is_refused_by_every_comparison_and_a_right_value_by_none(
+    spoil,
+):
+    reference = torch.nn.HuberLoss(reduction="none")
+    check = check_gradient(Spoilt(spoil=spoil), SCORES, TARGETS, reference=reference)
+    assert not check.agrees
+    others = {"autograd of torch.nn.HuberLoss", "central differences", "derivation"}
+    assert refused(check) == {("gradient", against) for against in others}
+
+
+def test_the_worst_entry_is_named_with_its_error():
+    check = check_gradient(
+        Spoilt(spoil=lambda g: one_entry(g, g[17] + 0.25)), SCORES, TARGETS
+    )
+    for row in check.rows:
+        assert row.where == f"score {SCORES[17]:.4g}, target {TARGETS[17]:.4g}"
+    autograd = check.rows[0]
+    assert autograd.absolute == pytest.approx(0.25)
+    gradient = HuberLoss().gradient(SCORES[17], TARGETS[17])
+    assert autograd.relative == pytest.approx(
+        0.25 / max(abs(gradient), abs(gradient + 0.25))
+    )
+    assert autograd.allowed == pytest.approx(
+        64 * 2.0**-52 * max(np.abs(SCORES).max(), np.abs(TARGETS).max())
+    )
+
+
+def test_any_slope_between_the_two_at_a_kink_is_a_subgradient_and_no_other_is():
+    @dataclass(frozen=True)
+    class AtTheKink(AbsoluteError):
+        slope: float = 0.0
+
+        def _gradient(self, scores, targets):
+            return np.where(
+                scores == targets, self.slope, super()._gradient(scores, targets)
+            )
+
+    def by_differences(slope):
+        return check_gradient(AtTheKink(slope), SCORES, TARGETS).rows[1].agrees
+
+    assert [by_differences(slope) for slope in (-1.0, -0.3, 0.0, 1.0)] == [True] * 4
+    assert [by_differences(slope) for slope in (-1.1, 1.001, 2.0)] == [False] * 3
+
+
+def test_differences_do_not_take_a_curve_for_a_kink():
+    class Slip(SquaredError):
+        def _gradient(self, scores, targets):
+            return (
+                super()._gradient(scores, targets) + 1e-6
+            )  # less than the slope changes within a step
+
+    assert ("gradient", "central differences") in refused(
+        check_gradient(Slip(), [0.5], [0.0])
+    )
+
+
+def test_a_value_that_is_not_that_of_the_reference_is_refused():
+    half = HuberLoss(delta=1e4)  # half the squared error
+    check = check_gradient(
+        half, SCORES, TARGETS, reference=torch.nn.MSELoss(reduction="none")
+    )
+    assert refused(check) == {
+        ("value", "torch.nn.MSELoss"),
+        ("gradient", "autograd of torch.nn.MSELoss"),
+    }
+
+
+def test_a_derivation_of_something_else_is_refused_in_its_row_alone():
+    class WithTheWrongPage(SquaredError):
+        def derivation(self):
+            right = super().derivation()
+            *lines, last = right.lines
+            return Derivation(
+                right.name, [*lines, Line(2 * last.expression, "a slip")], right.where
+            )
+
+    assert refused(check_gradient(WithTheWrongPage(), SCORES, TARGETS)) == {
+        ("gradient", "derivation")
+    }
+
+
+def test_the_table_shows_every_comparison_and_says_which_differ():
+    check = check_gradient(
+        Spoilt(spoil=lambda g: -g),
+        SCORES,
+        TARGETS,
+        reference=torch.nn.HuberLoss(reduction="none"),
+    )
+    html = check._repr_html_()
+    cells = [
+        re.findall("<td>(.*?)</td>", row)
+        for row in re.findall("<tr>(.*?)</tr>", html)[1:]
+    ]
+    assert re.findall('<th scope="col">(.*?)</th>', html)[-1] == "verdict"
+    assert [row[-1] for row in cells] == ["agrees", "DIFFERS", "DIFFERS", "DIFFERS"]
+    assert [row[:2] for row in cells] == [
+        [row.compared, row.against] for row in check.rows
+    ]
+    assert float(cells[1][2]) == pytest.approx(check.rows[1].absolute, rel=0.05)
+    for row, line in zip(cells, repr(check).splitlines()[1:], strict=True):
+        assert re.split(r"\s{2,}", line) == row
+
+
+def test_the_table_escapes_what_it_shows():
+    def less_than_1(scores, targets):
+        return (scores - targets) ** 2
+
+    less_than_1.__name__ = "<lambda>"
+    html = check_gradient(
+        SquaredError(), SCORES, TARGETS, reference=less_than_1
+    )._repr_html_()
+    assert "&lt;lambda&gt;" in html and "<lambda>" not in html
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3), (2, 1, 2)])
+def test_scores_may_have_any_shape(shape):
+    assert check_gradient(SquaredError(), np.full(shape, 1.5), np.zeros(shape)).agrees
+
+
+def test_float32_scores_are_checked_in_float64():
+    assert check_gradient(HuberLoss(), np.float32(SCORES), np.float32(TARGETS)).agrees
+
+
+@pytest.mark.parametrize(
+    "scores, targets, message",
+    [
+        ([], [], "scores must hold at least one number"),
+        ([1.0], [1.0, 2.0], "targets must have the shape of scores"),
+        ([np.nan], [1.0], "scores must be finite"),
+        ([1.0], [np.inf], "targets must be finite"),
+    ],
+)
+def test_bad_input_is_refused_by_name(scores, targets, message):
+    with pytest.raises(ValueError, match=message):
+        check_gradient(SquaredError(), scores, targets)
+
+
+FEATURES = RNG.standard_normal((12, 3))
+MODELS = {
+    "one score": (Linear([0.5, -1.0, 2.0], 0.3), RNG.standard_normal(12)),
+    "two scores": (
+        Linear(RNG.standard_normal((3, 2)), [0.1, -0.2]),
+        RNG.standard_normal((12, 2)),
+    ),
+}
+every_model = pytest.mark.parametrize("model, targets", MODELS.values(), ids=MODELS)
+
+
+@every_model
+@every_pair
+def test_right_parameter_gradients_agree(model, targets, loss, reference):
+    check = check_parameter_gradients(
+        model, loss, FEATURES, targets, reference=reference
+    )
+    assert check.agrees
+    assert [row.compared for row in check.rows] == [
+        "weights",
+        "weights",
+        "bias",
+        "bias",
+    ]
+    assert check_parameter_gradients(model, loss, FEATURES, targets).agrees
+
+
+class Slips(Linear):
+    """A linear layer with one slip in its gradients."""
+
+    slips = {
+        "bias forgotten": lambda x, g, right: {**right, "bias": 0 * right["bias"]},
+        "sum for mean": lambda x, g, right: {
+            name: len(x) * value for name, value in right.items()
+        },
+        "wrong feature": lambda x, g, right: {
+            **right,
+            "weights": right["weights"][::-1],
+        },
+        "relative 1e-9": lambda x, g, right: {
+            **right,
+            "weights": right["weights"] * (1 + 1e-9),
+        },
+        "NaN": lambda x, g, right: {**right, "bias": right["bias"] * np.nan},
+    }
+
+    def gradients(self, features, score_gradient):
+        return self.slips[self.slip](
+            features, score_gradient, super().gradients(features, score_gradient)
+        )
+
+
+@pytest.mark.parametrize(
+    "slip, parameters",
+    [
+        ("bias forgotten", {"bias"}),
+        ("sum for mean", {"weights", "bias"}),
+        ("wrong feature", {"weights"}),
+        ("relative 1e-9", {"weights"}),
+        ("NaN", {"bias"}),
+    ],
+)
+def test_wrong_parameter_gradients_are_refused_in_their_rows(slip, parameters):
+    model = type("Slip", (Slips,), {"slip": slip})([0.5, -1.0, 2.0], 0.3)
+    check = check_parameter_gradients(
+        model, SquaredError(), FEATURES, MODELS["one score"][1]
+    )
+    refusing = {
+        name for name, against in refused(check) if against == "autograd of value"
+    }
+    assert refusing == parameters
+    if slip != "relative 1e-9":  # a difference quotient cannot see as sharply
+        assert refused(check) == {
+            (name, against)
+            for name in parameters
+            for against in ("autograd of value", "central differences")
+        }
+
+
+def test_the_worst_parameter_is_named_by_its_index():
+    class Slip(Linear):
+        def gradients(self, features, score_gradient):
+            right = super().gradients(features, score_gradient)
+            return {**right, "weights": right["weights"] + [0, 0.5, 0]}
+
+    check = check_parameter_gradients(
+        Slip([0.5, -1.0, 2.0]), SquaredError(), FEATURES, MODELS["one score"][1]
+    )
+    assert [row.where for row in check.rows[:2]] == ["weights[1]", "weights[1]"]

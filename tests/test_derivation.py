@@ -1,0 +1,575 @@
+"""A derivation is accepted exactly when every line follows from the one before it."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sympy import (
+    Abs,
+    Derivative,
+    Function,
+    Idx,
+    IndexedBase,
+    Integer,
+    KroneckerDelta,
+    Max,
+    Min,
+    Piecewise,
+    Product,
+    Rational,
+    Sum,
+    exp,
+    log,
+    sign,
+    sqrt,
+    symbols,
+)
+
+from lossbook import linear
+from lossbook.derivation import Derivation, DerivationError, Line, Partial, as_written
+from lossbook.linear import Linear
+
+y_hat, y, r, ell, L, x, w, b, s, q = symbols("yhat y r ell L x w b s q", real=True)
+delta = symbols("delta", positive=True)
+C, N, D = symbols("C N D", integer=True, positive=True)
+i, j, k, c = (Idx(name, (1, C)) for name in ("i", "j", "k", "y"))
+n, d, e = Idx("n", (1, N)), Idx("d", (1, D)), Idx("e", (1, D))
+z, p, W, X, t = (IndexedBase(name, real=True) for name in "zpwxt")
+f, g = Function("f"), Function("g")
+
+RESIDUAL = {r: y_hat - y}
+LOGISTIC = {q: 1 / (1 + exp(-s)), s: w * x + b}
+SOFTMAX = {p[i]: exp(z[i]) / Sum(exp(z[k]), k)}
+LINEAR = {t[n]: Sum(X[n, e] * W[e], e) + b}
+MEAN = Sum(f(t[n]), n) / N
+HUBER = Piecewise((r**2 / 2, Abs(r) <= delta), (delta * (Abs(r) - delta / 2), True))
+HUBER_SLOPE = Piecewise((r, Abs(r) <= delta), (delta * sign(r), True))
+
+
+def derivation(*expressions, wrt=None, where=None):
+    """Equal lines, except that the last one is a derivative when wrt is given."""
+    lines = [Line(expression, "because") for expression in expressions]
+    if wrt is not None:
+        lines[-1] = Line(expressions[-1], "differentiate", wrt=wrt)
+    return Derivation(ell, lines, where)
+
+
+# The first line, the derivative that follows from it, the variable, and the
+# abbreviations.
+RIGHT = {
+    "a square": (r**2, 2 * (y_hat - y), y_hat, RESIDUAL),
+    "the chain rule through an abbreviation": (
+        r**2,
+        Partial(ell, r) * Partial(r, y_hat),
+        y_hat,
+        RESIDUAL,
+    ),
+    "nested abbreviations": (-log(q), (q - 1) * x, w, LOGISTIC),
+    "in an abbreviation itself": (-log(q), -1 / q, q, LOGISTIC),
+    "softmax cross-entropy": (-log(p[c]), p[i] - KroneckerDelta(i, c), z[i], SOFTMAX),
+    "the softmax Jacobian": (p[i], p[i] * (KroneckerDelta(i, j) - p[j]), z[j], SOFTMAX),
+    "a sum over all roads": (
+        -log(p[c]),
+        Sum(Partial(ell, p[k]) * Partial(p[k], z[i]), k),
+        z[i],
+        SOFTMAX,
+    ),
+    "the mean loss of a linear model": (
+        MEAN,
+        Sum(Partial(f(t[n]), t[n]) * X[n, d], n) / N,
+        W[d],
+        LINEAR,
+    ),
+    "any function of any function": (
+        f(g(x)),
+        Partial(f(r), r) * Partial(g(x), x),
+        x,
+        {r: g(x)},
+    ),
+    "a product of any functions": (
+        f(x) * g(x),
+        Partial(f(x), x) * g(x) + f(x) * Partial(g(x), x),
+        x,
+        None,
+    ),
+    "a function of two": (f(x, y), Partial(f(r, y), r) * 1, x, {r: x}),
+    "a product over an index": (Product(z[k], k), Product(z[k], k) / z[i], z[i], None),
+    "branches": (HUBER, HUBER_SLOPE, y_hat, RESIDUAL),
+    "a maximum": (Max(0, 1 - x), Piecewise((-1, x < 1), (0, True)), x, None),
+    "a second derivative across a kink": (
+        HUBER_SLOPE,
+        Piecewise((1, Abs(r) <= delta), (0, True)),
+        y_hat,
+        RESIDUAL,
+    ),
+    "a power": ((1 - x) ** delta, -delta * (1 - x) ** (delta - 1), x, None),
+    "an entry with a number": (z[1] ** 2 * z[2], 2 * z[1] * z[2], z[1], None),
+}
+
+
+@pytest.mark.parametrize("first, second, wrt, where", RIGHT.values(), ids=RIGHT)
+def test_a_right_derivative_is_accepted(first, second, wrt, where):
+    assert derivation(first, second, wrt=wrt, where=where).verify()[0] == "definition"
+
+
+@pytest.mark.parametrize("first, second, wrt, where", RIGHT.values(), ids=RIGHT)
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda e: -e,
+        lambda e: 2 * e,
+        lambda e: e + Rational(1, 10**12),
+        lambda e: e * (1 + Rational(1, 10**12)),
+    ],
+    ids=["sign", "factor 2", "plus 1e-12", "times 1 + 1e-12"],
+)
+def test_a_right_derivative_that_was_spoilt_is_refused(
+    first, second, wrt, where, spoil
+):
+    with pytest.raises(DerivationError) as caught:
+        derivation(first, first, spoil(second), wrt=wrt, where=where).verify()
+    assert caught.value.line == 3
+    assert caught.value.difference > 0
+
+
+@pytest.mark.parametrize("first, second, wrt, where", RIGHT.values(), ids=RIGHT)
+def test_a_derivative_is_not_an_equal_line(first, second, wrt, where):
+    with pytest.raises(DerivationError) as caught:
+        derivation(first, second, where=where).verify()
+    assert caught.value.line == 2
+
+
+WRONG = {
+    "equal line claimed to be a derivative": (r**2, (y_hat - y) ** 2, y_hat, RESIDUAL),
+    "in the target": (r**2, 2 * (y_hat - y), y, RESIDUAL),
+    "missing chain factor": (-log(q), q - 1, w, LOGISTIC),
+    "missing chain factor of any function": (f(g(x)), Partial(f(r), r), x, {r: g(x)}),
+    "missing chain factor -1": (r**2, 2 * r, y_hat, {r: y - y_hat}),
+    "abbreviation the wrong way round": (
+        r**3,
+        3 * (y_hat - y) ** 2,
+        y_hat,
+        {r: y - y_hat},
+    ),
+    "abbreviation of another thing": (
+        -log(q),
+        (q - 1) * x,
+        w,
+        {**LOGISTIC, s: w * x * x + b},
+    ),
+    "half of a product": (f(x) * g(x), Partial(f(x), x) * g(x), x, None),
+    "derivative of a quotient": (x / (1 + x**2), 1 / (2 * x), x, None),
+    "z[y] for z[i]": (-log(p[c]), p[c] - KroneckerDelta(i, c), z[i], SOFTMAX),
+    "wrong Kronecker delta": (-log(p[c]), p[i] - KroneckerDelta(i, j), z[i], SOFTMAX),
+    "no Kronecker delta": (-log(p[c]), p[i] - 1, z[i], SOFTMAX),
+    "forgotten Kronecker delta": (-log(p[c]), p[i], z[i], SOFTMAX),
+    "Jacobian without its off-diagonal": (
+        p[i],
+        p[i] * (1 - p[i]) * KroneckerDelta(i, j),
+        z[j],
+        SOFTMAX,
+    ),
+    "Jacobian of the diagonal everywhere": (p[i], p[i] * (1 - p[j]), z[j], SOFTMAX),
+    "one road only": (
+        -log(p[c]),
+        Partial(ell, p[i]) * Partial(p[i], z[i]),
+        z[i],
+        SOFTMAX,
+    ),
+    "softmax without its sum": (
+        -log(p[c]),
+        p[i] - KroneckerDelta(i, c),
+        z[i],
+        {p[i]: exp(z[i]) / exp(z[1])},
+    ),
+    "x transposed": (MEAN, Sum(Partial(f(t[n]), t[n]) * X[d, n], n) / N, W[d], LINEAR),
+    "weight of another feature": (
+        MEAN,
+        Sum(Partial(f(t[n]), t[n]) * X[n, 1], n) / N,
+        W[d],
+        LINEAR,
+    ),
+    "sum for mean": (MEAN, Sum(Partial(f(t[n]), t[n]) * X[n, d], n), W[d], LINEAR),
+    "1/D for 1/N": (MEAN, Sum(Partial(f(t[n]), t[n]) * X[n, d], n) / D, W[d], LINEAR),
+    "mean of products for product of means": (
+        MEAN,
+        Sum(Partial(f(t[n]), t[n]), n) * Sum(X[n, d], n) / N**2,
+        W[d],
+        LINEAR,
+    ),
+    "first branch": (
+        HUBER,
+        Piecewise((2 * r, Abs(r) <= delta), (delta * sign(r), True)),
+        y_hat,
+        RESIDUAL,
+    ),
+    "last branch": (
+        HUBER,
+        Piecewise((r, Abs(r) <= delta), (delta, True)),
+        y_hat,
+        RESIDUAL,
+    ),
+    "condition": (
+        HUBER,
+        Piecewise((r, r <= delta), (delta * sign(r), True)),
+        y_hat,
+        RESIDUAL,
+    ),
+    "edge of a branch": (
+        HUBER,
+        Piecewise((r, Abs(r) <= 2 * delta), (delta * sign(r), True)),
+        y_hat,
+        RESIDUAL,
+    ),
+    "clipped on one side": (HUBER, Min(y_hat - y, delta), y_hat, RESIDUAL),
+    "no real value on one side": (
+        x**2,
+        Piecewise((2 * x, x > 0), (log(x), True)),
+        x,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("first, second, wrt, where", WRONG.values(), ids=WRONG)
+def test_a_planted_error_is_refused(first, second, wrt, where):
+    with pytest.raises(DerivationError) as caught:
+        derivation(first, second, wrt=wrt, where=where).verify()
+    assert caught.value.line == 2
+    assert caught.value.difference > 0
+
+
+WRONG_EQUAL = {
+    "square root of a square": (sqrt(x**2), x, None),
+    "sign lost in brackets": (x - (y - b), x - y - b, None),
+    "log of a sum": (log(exp(x) + exp(y)), x + y, None),
+    "1e-29": (r**2, r**2 + Rational(1, 10**29), RESIDUAL),
+    "on one branch": (Abs(x), Piecewise((x, x > 0), (-x, x > -1), (2 * x, True)), None),
+    "of the index of a sum": (Sum(z[k] * p[k], k), Sum(z[k] * p[1], k), None),
+    "of the range of a sum": (Sum(z[k], k), z[C], None),
+    "of a square of a sum": (Sum(z[k], k) ** 2, Sum(z[k] ** 2, k), None),
+    "of two free indices": (z[i] * p[j], z[j] * p[i], None),
+}
+
+
+@pytest.mark.parametrize("first, second, where", WRONG_EQUAL.values(), ids=WRONG_EQUAL)
+def test_a_line_that_does_not_equal_the_one_before_is_refused(first, second, where):
+    with pytest.raises(DerivationError) as caught:
+        derivation(first, second, where=where).verify()
+    assert caught.value.line == 2
+
+
+RIGHT_EQUAL = {
+    "absolute value": (Abs(x), Piecewise((x, x > 0), (-x, True))),
+    "square of a sum": (Sum(z[k], k) ** 2, Sum(z[i] * z[j], i, j)),
+    "sum of a delta": (Sum(z[k] * KroneckerDelta(i, k), k), z[i]),
+    "sum of a constant": (Sum(x, k), C * x),
+    "any function": (f(x) - f(x), Integer(0)),
+    "where both have a value": (exp(log(x)) + 0 * x, x),
+}
+
+
+@pytest.mark.parametrize("first, second", RIGHT_EQUAL.values(), ids=RIGHT_EQUAL)
+def test_a_line_that_equals_the_one_before_is_accepted(first, second):
+    assert len(derivation(first, second).verify()) == 2
+
+
+coefficients = st.lists(st.integers(-9, 9), min_size=1, max_size=6)
+
+
+@given(coefficients, st.data())
+def test_any_polynomial_is_accepted_with_its_derivative_and_refused_with_one_coefficient_off(
+    numbers, data
+):
+    slopes = [power * number for power, number in enumerate(numbers)][1:] or [0]
+    wrong = list(slopes)
+    wrong[data.draw(st.integers(0, len(slopes) - 1))] += data.draw(
+        st.sampled_from([-1, 1])
+    )
+
+    def polynomial(numbers):
+        return sum(
+            (number * x**power for power, number in enumerate(numbers)), Integer(0)
+        )
+
+    derivation(polynomial(numbers), polynomial(slopes), wrt=x).verify()
+    with pytest.raises(DerivationError) as caught:
+        derivation(polynomial(numbers), polynomial(wrong), wrt=x).verify()
+    at = caught.value.point.get("x", 0.0)
+    by_hand = abs(np.polyval(slopes[::-1], at) - np.polyval(wrong[::-1], at))
+    assert caught.value.difference == pytest.approx(by_hand, rel=1e-6, abs=1e-9)
+
+
+def test_a_second_derivative_is_accepted_in_either_order_of_variables():
+    lines = [
+        Line(x**3 * y**2, "start"),
+        Line(3 * x**2 * y**2, "in x", wrt=x),
+        Line(6 * x**2 * y, "in y", wrt=y),
+    ]
+    assert Derivation(ell, lines).verify() == ["definition", "algebra", "algebra"]
+
+
+def test_a_derivative_in_one_abbreviation_leaves_the_others_alone():
+    mixed = Partial(Partial(r * s, r), s)
+    derivation(mixed, Integer(1), where={r: x, s: x + y}).verify()
+
+
+def test_every_step_of_the_classical_softmax_derivation_is_accepted():
+    roads = Sum(
+        Partial(ell, p[k]) * Partial(p[k], z[i]), k
+    )  # the class y stands in ell alone
+    lines = [
+        Line(-log(p[c]), "the loss of class y"),
+        Line(roads, "chain rule", wrt=z[i]),
+        Line(
+            Sum(Partial(ell, p[k]) * p[k] * (KroneckerDelta(i, k) - p[i]), k),
+            "the softmax Jacobian",
+        ),
+        Line(
+            -1 / p[c] * p[c] * (KroneckerDelta(i, c) - p[i]),
+            "only class y is in the loss",
+        ),
+        Line(p[i] - KroneckerDelta(i, c), "cancel"),
+    ]
+    assert len(Derivation(ell, lines, SOFTMAX).verify()) == 5
+    wrong = Sum(Partial(ell, p[k]) * p[k] * (KroneckerDelta(i, k) + p[i]), k)
+    with pytest.raises(DerivationError, match="line 3 "):
+        Derivation(
+            ell, [*lines[:2], Line(wrong, "a wrong sign"), *lines[3:]], SOFTMAX
+        ).verify()
+
+
+@pytest.mark.parametrize("wrong_line", [2, 3, 4])
+def test_the_first_wrong_line_is_the_one_that_is_named(wrong_line):
+    expressions = [r**2, Partial(ell, r) * Partial(r, y_hat), 2 * r, 2 * (y_hat - y)]
+    lines = [
+        Line(e, f"reason {k}", wrt=y_hat if k == 2 else None)
+        for k, e in enumerate(expressions, 1)
+    ]
+    lines[wrong_line - 1] = Line(
+        3 * lines[wrong_line - 1].expression, "a slip", wrt=lines[wrong_line - 1].wrt
+    )
+    with pytest.raises(DerivationError) as caught:
+        Derivation(ell, lines, RESIDUAL).verify()
+    assert caught.value.line == wrong_line
+
+
+def test_the_error_shows_the_line_the_one_before_the_point_and_the_difference():
+    with as_written():
+        first, second = (y_hat - y) ** 2, 2 * (y - y_hat)
+    with pytest.raises(DerivationError) as caught:
+        derivation(first, second, wrt=y_hat).verify()
+    error, message = caught.value, str(caught.value)
+    assert "line 2 of the derivation of ell" in message
+    assert "line 1: (yhat - y)**2" in message
+    assert "line 2: 2*(y - yhat)    (differentiate)" in message
+    assert "be its derivative in yhat" in message
+    assert set(error.point) == {"y", "yhat"}
+    residual = error.point["yhat"] - error.point["y"]
+    assert error.difference == pytest.approx(4 * abs(residual), rel=1e-12)
+    shown = re.search(
+        r"at y = (.*), yhat = (.*)\n.*should be (.*) and is (.*): they differ by (.*)\.$",
+        message,
+    ).groups()
+    expected = [
+        error.point["y"],
+        error.point["yhat"],
+        2 * residual,
+        -2 * residual,
+        error.difference,
+    ]
+    np.testing.assert_allclose([float(number) for number in shown], expected, rtol=1e-4)
+
+
+def test_the_point_of_an_indexed_error_names_size_indices_and_entries():
+    with pytest.raises(DerivationError) as caught:
+        derivation(p[i], p[i] * (1 - p[j]), wrt=z[j], where=SOFTMAX).verify()
+    point = caught.value.point
+    assert point["C"] == 2
+    assert point["i"] != point["j"]  # on the diagonal the wrong line is right
+    probabilities = np.exp([point["z[1]"], point["z[2]"]])
+    probabilities /= probabilities.sum()
+    # right: -p_i p_j, claimed: p_i (1 - p_j); they differ by p_i
+    assert caught.value.difference == pytest.approx(
+        probabilities[int(point["i"]) - 1], rel=1e-9
+    )
+
+
+def test_verdicts_say_how_each_line_was_proved():
+    two = [Line(-log(q), "start"), Line((q - 1) * x, "chain rule", wrt=w)]
+    assert Derivation(ell, two, LOGISTIC).verify() == ["definition", "algebra"]
+    assert derivation(Sum(z[k], k), 1 * Sum(z[j], j)).verify() == [
+        "definition",
+        "points",
+    ]
+
+
+def test_a_step_with_too_few_points_to_check_is_refused():
+    nowhere = log(-(x**2) - 1)
+    with pytest.raises(DerivationError, match="could not be checked") as caught:
+        derivation(nowhere, nowhere).verify()
+    assert (caught.value.line, caught.value.point, caught.value.difference) == (
+        2,
+        None,
+        None,
+    )
+
+
+def test_result_is_the_last_line_as_written():
+    with as_written():
+        last = 2 * (y_hat - y)
+    assert derivation(r**2, last, wrt=y_hat, where=RESIDUAL).result is last
+
+
+def test_evaluate_takes_numbers_lists_and_arrays():
+    square = derivation(r**2, 2 * r, wrt=y_hat, where=RESIDUAL)
+    assert square.evaluate({"yhat": 3, "y": 1.5}) == 3.0
+    np.testing.assert_array_equal(
+        square.evaluate({"yhat": [1.0, 2.0], "y": np.array([0.0, 4.0])}), [2.0, -4.0]
+    )
+    np.testing.assert_array_equal(
+        derivation(2 * x).evaluate({"x": [1.0, 2.0]}), [2.0, 4.0]
+    )
+
+
+@given(st.lists(st.floats(-8, 8), min_size=2, max_size=5), st.data())
+def test_evaluate_of_the_softmax_gradient_is_what_autograd_finds(scores, data):
+    label = data.draw(st.integers(1, len(scores)))
+    gradient = derivation(
+        -log(p[c]), p[i] - KroneckerDelta(i, c), wrt=z[i], where=SOFTMAX
+    )
+    ours = [
+        gradient.evaluate({"z": scores, "C": len(scores), "i": entry, "y": label})
+        for entry in range(1, len(scores) + 1)
+    ]
+    tensor = torch.tensor(scores, dtype=torch.float64, requires_grad=True)
+    torch.nn.functional.cross_entropy(tensor, torch.tensor(label - 1)).backward()
+    np.testing.assert_allclose(ours, tensor.grad.numpy(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"C": 2, "i": 1, "y": 1}, "no value for z"),
+        ({"z": [0.0, 1.0], "C": 2, "y": 1}, "no value for i"),
+        ({"z": [0.0, 1.0], "C": 2, "i": 1}, "no value for y"),
+        ({"z": [0.0, 1.0], "i": 1, "y": 1}, "no value for C"),
+        ({}, "no value for .*got none"),
+        ({"z": [0.0, 1.0], "C": 2, "i": 3, "y": 1}, r"no entry z\[3\]"),
+        ({"z": [0.0, 1.0], "C": 2, "i": 0, "y": 1}, r"no entry z\[0\]"),
+        ({"z": [0.0, 1.0], "C": 3, "i": 1, "y": 1}, r"no entry z\[3\]"),
+    ],
+)
+def test_evaluate_names_the_value_that_is_missing(values, message):
+    gradient = derivation(
+        -log(p[c]), p[i] - KroneckerDelta(i, c), wrt=z[i], where=SOFTMAX
+    )
+    with pytest.raises(ValueError, match=message):
+        gradient.evaluate(values)
+
+
+LINE = Line(x, "start")
+
+
+@pytest.mark.parametrize(
+    "make, error, message",
+    [
+        (lambda: Line(x > 0, "start"), TypeError, "expression must be"),
+        (lambda: Line(x, ""), ValueError, "reason must say"),
+        (lambda: Line(x, "  "), ValueError, "reason must say"),
+        (lambda: Line(x, None), ValueError, "reason must say"),
+        (lambda: Line(x, "start", wrt="x"), TypeError, "wrt must be"),
+        (lambda: Line(x, "start", wrt=x + 1), TypeError, "wrt must be"),
+        (lambda: Derivation("ell", [LINE]), TypeError, "name must be"),
+        (lambda: Derivation(ell, []), TypeError, "lines must be"),
+        (lambda: Derivation(ell, [x]), TypeError, "lines must be"),
+        (
+            lambda: Derivation(ell, [Line(x, "start", wrt=x)]),
+            ValueError,
+            "the first line",
+        ),
+        (lambda: Derivation(ell, [LINE], {x + 1: y}), TypeError, "a key must be"),
+        (
+            lambda: Derivation(ell, [Line(z[Idx("k")], "start")]),
+            ValueError,
+            "index needs a range",
+        ),
+        (
+            lambda: Derivation(ell, [Line(z[Idx("k", (0, C - 1))], "start")]),
+            ValueError,
+            "starts at 1",
+        ),
+        (
+            lambda: derivation(x**2, Derivative(x**2, x), wrt=x).verify(),
+            TypeError,
+            "use .*Partial",
+        ),
+    ],
+)
+def test_what_is_no_derivation_is_refused_when_it_is_made(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_a_wrong_derivation_cannot_be_shown():
+    wrong = derivation(r**2, r, wrt=y_hat, where=RESIDUAL)
+    with pytest.raises(DerivationError):
+        wrong._repr_markdown_()
+
+
+def test_the_derivation_of_the_linear_layer_is_what_its_gradients_compute():
+    general = linear.derivation()
+    assert general.verify() == ["definition", "points", "points"]
+
+    def squared(e):
+        return e.replace(
+            lambda a: a.func.__name__ == "ell" and len(a.args) == 2,
+            lambda a: (a.args[0] - a.args[1]) ** 2,
+        )
+
+    lines = [
+        Line(squared(line.expression), line.reason, line.wrt) for line in general.lines
+    ]
+    concrete = Derivation(general.name, lines, general.where)
+    assert len(concrete.verify()) == 3
+    rng = np.random.default_rng(0)
+    features, targets, weights = (
+        rng.normal(size=(4, 3)),
+        rng.normal(size=4),
+        rng.normal(size=3),
+    )
+    values = {"N": 4, "D": 3, "x": features, "y": targets, "w": weights, "b": 0.7}
+    model = Linear(weights, 0.7)
+    ours = model.gradients(features, 2 * (model.scores(features) - targets) / 4)[
+        "weights"
+    ]
+    np.testing.assert_allclose(
+        [concrete.evaluate({**values, "j": j}) for j in (1, 2, 3)], ours, rtol=1e-13
+    )
+
+
+def test_symbols_that_look_alike_but_are_not_are_refused():
+    x, positive_x = symbols("x", real=True), symbols("x", positive=True)
+    with pytest.raises(ValueError, match="two symbols are called x"):
+        Derivation(
+            symbols("ell"), [Line(x**2, "a square"), Line(2 * positive_x, "d", wrt=x)]
+        )
+
+
+def test_a_line_that_is_undefined_where_the_one_before_is_defined_is_refused():
+    x = symbols("x", real=True)
+    with as_written():
+        lines = [Line(x, "a number"), Line(x**2 / (x - x), "divided by zero")]
+    with pytest.raises(DerivationError, match="has no finite real value"):
+        Derivation(symbols("ell"), lines).verify()
+
+
+def test_small_numbers_are_compared_on_their_own_scale():
+    x = symbols("x", positive=True)
+    tiny = Rational(1, 10**12)
+    lines = [Line(tiny * x, "tiny"), Line((tiny + tiny / 10**19) * x, "off by 1e-19")]
+    with pytest.raises(DerivationError):
+        Derivation(symbols("ell"), lines).verify()
