@@ -64,11 +64,11 @@ class GradientCheck:
     _HEADER = (
         "compared",
         "against",
+        "verdict",
         "largest error",
-        "largest relative error",
+        "relative",
         "allowed",
         "worst at",
-        "verdict",
     )
 
     def _cells(self):
@@ -78,9 +78,9 @@ class GradientCheck:
             yield (
                 row.compared,
                 row.against,
+                "agrees" if row.agrees else "DIFFERS",
                 *numbers,
                 row.where,
-                "agrees" if row.agrees else "DIFFERS",
             )
 
     def _repr_html_(self):

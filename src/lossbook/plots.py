@@ -23,7 +23,7 @@ def use_style():
     that is the same every time."""
     plt.rcParams.update(
         {
-            "figure.figsize": (6.4, 3.6),
+            "figure.figsize": (5.4, 3.2),
             "figure.constrained_layout.use": True,
             "figure.facecolor": "none",
             "axes.facecolor": "none",

@@ -50,6 +50,9 @@ LOOK = r"""
     if (!math.querySelector(".katex")) found.push("equation left unrendered: " + short(math));
   for (const error of document.querySelectorAll(".katex-error"))
     found.push("equation in error: " + short(error));
+  for (const cell of document.querySelectorAll("table.gradient-check td"))
+    if (cell.textContent == "DIFFERS" && !cell.closest(".tag_expected-difference"))
+      found.push("a gradient check that differs: " + short(cell.parentElement));
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const text = texts.currentNode;
@@ -249,6 +252,7 @@ GOOD = """<!doctype html><html lang="en"><title>Good</title><link rel="icon" hre
 <div style="overflow: auto"><div style="width: 3000px">scrolls in its own box</div></div>
 <span class="math"><span class="katex">x</span></span>
 <div class="cell_output"><pre>ValueError: shown on purpose</pre></div>
+<div class="tag_expected-difference"><table class="gradient-check"><td>DIFFERS</td></table></div>
 """
 PLANTED = {
     "console error": "<script>console.error('planted')</script>",
@@ -260,6 +264,7 @@ PLANTED = {
     "image without alt text": "<img src='data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA='>",
     "equation left unrendered": "<div class='math'>x^2</div>",
     "equation in error": "<code class='katex-error'>x^</code>",
+    "a gradient check that differs": "<table class='gradient-check'><td>DIFFERS</td></table>",
     "raw TeX in the text: \\frac": "<p>so \\frac12 is a half</p>",
     "raw TeX in the text: $x_i$": "<p>where $x_i$ is known</p>",
     "raw TeX in the text: \\(": "<p>where \\(x\\) is known</p>",

@@ -35,9 +35,8 @@ class HuberLoss(RegressionLoss):
     def _value(self, scores, targets):
         residual = scores - targets
         clipped = self._clipped(residual)
-        return clipped * (
-            residual - clipped / 2
-        )  # both branches at once, and no square that could overflow
+        # both branches at once, and no square that could overflow
+        return clipped * (residual - clipped / 2)
 
     def _gradient(self, scores, targets):
         return self._clipped(scores - targets)
