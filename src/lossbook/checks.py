@@ -34,9 +34,9 @@ class Agreement:
     """One comparison: what was compared with what, and how far apart the two were at
     the worst entry.
 
-    absolute, relative: the largest errors, over all entries.
-    allowed: the absolute error allowed at the entry ``where``, the one that is worst
-        against what is allowed there.
+    absolute: the largest error; if any entry differs, the largest among those that do.
+    where: the entry at which it was. allowed: the absolute error allowed there.
+    relative: the largest relative error over all entries.
     agrees: whether every entry is within what is allowed.
     """
 
@@ -280,16 +280,16 @@ def _agreement(compared, against, ours, theirs, allowed, places):
     )
     size = np.maximum(np.abs(ours), np.abs(theirs))
     relative = np.divide(error, size, out=error.copy(), where=finite & (error > 0))
-    worst = int(np.argmax(np.divide(error, allowed, out=error.copy(), where=finite)))
-    where = places[worst] if error[worst] else "no difference"
-    agrees = bool(np.all(finite & (error <= allowed)))
+    wrong = ~finite | (error > allowed)
+    agrees = not wrong.any()
+    worst = int(np.argmax(error if agrees else np.where(wrong, error, -1)))
     return Agreement(
         compared,
         against,
-        float(error.max()),
+        float(error[worst]),
         float(relative.max()),
         float(allowed[worst]),
-        where,
+        places[worst] if error[worst] else "no difference",
         agrees,
     )
 

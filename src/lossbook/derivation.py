@@ -346,7 +346,7 @@ def _summary(verdicts):
     steps = "the step" if len(verdicts) == 1 else f"each of the {len(verdicts)} steps"
     algebra = verdicts.count("algebra")
     also = (
-        f", {'and' if algebra == len(verdicts) else f'{algebra} of them'} by algebra"
+        f", {'and' if algebra == len(verdicts) else f'{algebra} of them also'} by algebra"
         if algebra
         else ""
     )
