@@ -24,6 +24,7 @@ derivation in a notebook verifies it first, so a wrong line cannot be printed.
 
 import itertools
 import random
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -235,12 +236,18 @@ class Derivation:
             else f"be its derivative in {plain_text(line.wrt)}"
         )
         point = ", ".join(f"{symbol} = {short(value)}" for symbol, value in at.items())
+        claim = textwrap.fill(
+            f"Line {number} should {step}, but at {point or 'every point'}",
+            width=88,
+            initial_indent="  ",
+            subsequent_indent="    ",
+        )
         there = "has no finite real value" if b is None else f"is {mpmath.nstr(b, 12)}"
         message = (
             f"line {number} of the derivation of {self.name} does not follow.\n"
             f"  line {number - 1}: {plain_text(self.lines[number - 2].expression)}\n"
             f"  line {number}: {plain_text(after)}    ({line.reason})\n"
-            f"  Line {number} should {step}, but at {point or 'every point'}\n"
+            f"{claim}\n"
             f"  it should be {mpmath.nstr(a, 12)} and {there}: "
             f"they differ by {mpmath.nstr(difference, 6)}."
         )
