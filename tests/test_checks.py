@@ -11,9 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossbook.checks import check_gradient, check_parameter_gradients
+from lossbook.datasets import gaussians
 from lossbook.derivation import Derivation, Line
 from lossbook.linear import Linear
-from lossbook.losses import AbsoluteError, HuberLoss, SquaredError
+from lossbook.losses import (
+    AbsoluteError,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    HuberLoss,
+    SquaredError,
+)
+from lossbook.losses._base import one_hot
 
 RNG = np.random.default_rng(0)
 SCORES, TARGETS = 3 * RNG.standard_normal((2, 60))
@@ -336,3 +344,208 @@ def test_the_worst_parameter_is_named_by_its_index():
         Slip([0.5, -1.0, 2.0]), SquaredError(), FEATURES, MODELS["one score"][1]
     )
     assert [row.where for row in check.rows[:2]] == ["weights[1]", "weights[1]"]
+
+
+# Losses of classes
+
+LOGITS = 2 * RNG.standard_normal((30, 4))
+LOGITS[:3] = [[0, 0, 0, 0], [1, 1, -2, 1], [0, 20, 0, -20]]
+LABELS = np.arange(30) % 4
+BITS = np.arange(60) % 2
+OF_CLASSES = [
+    (BinaryCrossEntropy(), torch.nn.BCEWithLogitsLoss(reduction="none"), SCORES, BITS),
+    *(
+        (
+            CrossEntropy(ls),
+            torch.nn.CrossEntropyLoss(reduction="none", label_smoothing=ls),
+            LOGITS,
+            LABELS,
+        )
+        for ls in (0.0, 0.1, 1.0)
+    ),
+]
+
+
+@pytest.mark.parametrize("loss, reference, scores, targets", OF_CLASSES, ids=str)
+def test_a_right_gradient_of_a_loss_of_classes_agrees(loss, reference, scores, targets):
+    check = check_gradient(loss, scores, targets, reference=reference)
+    assert check.agrees
+    name = f"torch.nn.{type(reference).__name__}"
+    assert [(row.compared, row.against) for row in check.rows] == [
+        ("value", name),
+        ("gradient", f"autograd of {name}"),
+        ("gradient", "central differences"),
+        ("gradient", "derivation"),
+    ]
+    check = check_gradient(loss, scores.tolist(), targets.tolist())
+    assert check.agrees
+    assert check.rows[0].against == "autograd of value"
+
+
+@settings(max_examples=40)
+@given(
+    scores=st.lists(
+        st.one_of(st.floats(-300, 300), st.just(0.0)), min_size=1, max_size=4
+    ),
+    smoothing=st.one_of(st.just(0.0), st.floats(0, 1)),
+    data=st.data(),
+)
+def test_a_right_gradient_of_a_loss_of_classes_is_never_refused(
+    scores, smoothing, data
+):
+    target = data.draw(st.integers(0, len(scores) - 1))
+    assert check_gradient(CrossEntropy(smoothing), [scores], [target]).agrees
+    bits = [data.draw(st.integers(0, 1)) for _ in scores]
+    assert check_gradient(BinaryCrossEntropy(), scores, bits).agrees
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3)])
+@pytest.mark.parametrize("n_classes", [1, 2, 3])
+def test_scores_of_classes_may_have_any_shape(shape, n_classes):
+    scores = np.linspace(-2, 2, int(np.prod(shape)) * n_classes)
+    targets = np.arange(int(np.prod(shape))).reshape(shape) % n_classes
+    scores = scores.reshape(*shape, n_classes)
+    assert check_gradient(CrossEntropy(0.2), scores, targets).agrees
+
+
+def transposed(g):
+    return g[:4].T.ravel().tolist() + g[4:].ravel().tolist()
+
+
+@dataclass(frozen=True)
+class SpoiltClasses(CrossEntropy):
+    """A cross-entropy whose gradient was spoilt."""
+
+    spoil: object = field(default=None, compare=False)
+
+    def _value_and_gradient(self, scores, targets):
+        value, gradient = super()._value_and_gradient(scores, targets)
+        if isinstance(gradient, np.ndarray):
+            gradient = self.spoil(gradient, scores, targets)
+        return value, gradient
+
+    def derivation_values(self):
+        return {"xi": self.label_smoothing}
+
+
+def with_column(g, c, values):
+    spoilt = g.copy()
+    spoilt[:, c] = values
+    return spoilt
+
+
+WRONG_CLASSES = {
+    "sign": lambda g, z, y: -g,
+    "relative 1e-9": lambda g, z, y: g * (1 + 1e-9),
+    "shifted": lambda g, z, y: g + 1e-9,
+    "one class": lambda g, z, y: with_column(g, 2, g[:, 2] + 1e-6),
+    "one class zero": lambda g, z, y: with_column(g, 3, 0.0),
+    "classes turned": lambda g, z, y: g[:, ::-1],
+    "transposed": lambda g, z, y: np.reshape(transposed(g), g.shape),
+    "samples in another order": lambda g, z, y: g[::-1],
+    "the next class": lambda g, z, y: CrossEntropy(0.1).gradient(z, (y + 1) % 4),
+    "no smoothing": lambda g, z, y: CrossEntropy().gradient(z, y),
+    "other smoothing": lambda g, z, y: CrossEntropy(0.1 + 1e-8).gradient(z, y),
+    "smoothing over the other classes": lambda g, z, y: (
+        g + 0.1 / 4 - np.where(one_hot(y, z), 0.1 / 4, 0.1 / 3)
+    ),
+    "divided by the classes": lambda g, z, y: g / 4,
+    "the mean taken too early": lambda g, z, y: g / len(g),
+    "NaN": lambda g, z, y: with_column(g, 1, np.nan),
+}
+
+
+@pytest.mark.parametrize("spoil", WRONG_CLASSES.values(), ids=WRONG_CLASSES)
+def test_a_wrong_gradient_of_classes_is_refused_and_a_right_value_is_not(spoil):
+    reference = torch.nn.CrossEntropyLoss(reduction="none", label_smoothing=0.1)
+    loss = SpoiltClasses(0.1, spoil=spoil)
+    check = check_gradient(loss, LOGITS, LABELS, reference=reference)
+    by_autograd = ("gradient", "autograd of torch.nn.CrossEntropyLoss")
+    others = {by_autograd, ("gradient", "derivation")}
+    slight = spoil in (
+        WRONG_CLASSES["relative 1e-9"],
+        WRONG_CLASSES["shifted"],
+        WRONG_CLASSES["other smoothing"],
+    )
+    if slight:  # about what a difference quotient can see
+        assert (
+            others <= refused(check) <= others | {("gradient", "central differences")}
+        )
+    else:
+        assert refused(check) == others | {("gradient", "central differences")}
+
+
+def test_the_worst_entry_of_classes_is_named_by_sample_and_class():
+    def slip(g, scores, targets):
+        spoilt = g.copy()
+        spoilt[7, 2] += 0.25
+        return spoilt
+
+    check = check_gradient(SpoiltClasses(spoil=slip), LOGITS, LABELS)
+    assert {row.where for row in check.rows} == {"scores[7, 2]"}
+    assert check.rows[0].absolute == pytest.approx(0.25)
+    other = torch.nn.CrossEntropyLoss(reduction="none", label_smoothing=0.5)
+    value = check_gradient(CrossEntropy(), LOGITS, LABELS, reference=other).rows[0]
+    assert not value.agrees and re.fullmatch(r"sample \[\d+\]", value.where)
+
+
+def test_a_derivation_of_other_targets_is_refused_in_its_row_alone():
+    class WithTheWrongPage(CrossEntropy):
+        def derivation_values(self):
+            return {"xi": self.label_smoothing + 0.01}
+
+    assert refused(check_gradient(WithTheWrongPage(0.1), LOGITS, LABELS)) == {
+        ("gradient", "derivation")
+    }
+
+
+@pytest.mark.parametrize(
+    "scores, targets, error, message",
+    [
+        (np.zeros((0, 3)), [], ValueError, "scores must hold at least one number"),
+        ([[0.0, 1.0]], [2], ValueError, "targets must be classes from 0 to 1, got 2"),
+        ([[0.0, 1.0]], [0.0], TypeError, "targets must be integer classes"),
+        ([[0.0, 1.0]], [0, 1], ValueError, "targets must have the shape of scores"),
+        ([[0.0, np.nan]], [0], ValueError, "scores must be finite"),
+        ([[0.0, 1.0]], ["a"], TypeError, "targets must be an array or numbers"),
+    ],
+)
+def test_bad_classes_are_refused_by_name(scores, targets, error, message):
+    with pytest.raises(error, match=message):
+        check_gradient(CrossEntropy(), scores, targets)
+
+
+def test_parameter_gradients_of_losses_of_classes_agree():
+    two = Linear([0.5, -1.0, 2.0], 0.3), BinaryCrossEntropy(), np.arange(12.0) % 2
+    four = (
+        Linear(RNG.standard_normal((3, 4)), [0.1, -0.2, 0, 1]),
+        CrossEntropy(0.1),
+        np.arange(12) % 4,
+    )
+    references = (
+        torch.nn.BCEWithLogitsLoss(reduction="none"),
+        torch.nn.CrossEntropyLoss(reduction="none", label_smoothing=0.1),
+    )
+    for (model, loss, targets), reference in zip((two, four), references, strict=True):
+        for given_ in (reference, None):
+            assert check_parameter_gradients(
+                model, loss, FEATURES, targets, reference=given_
+            ).agrees
+
+
+def test_integer_classes_are_what_a_binary_reference_gets_as_floats():
+    features, targets = gaussians([[0, 0], [2, 1]], np.eye(2), [5, 5], random_state=0)
+    reference = torch.nn.BCEWithLogitsLoss(reduction="none")
+    model = Linear([0.3, -0.2], 0.1)
+    assert check_parameter_gradients(
+        model, BinaryCrossEntropy(), features, targets, reference=reference
+    ).agrees
+
+
+@pytest.mark.filterwarnings("error")
+def test_scores_beyond_the_range_of_the_exponential_agree_with_the_derivation():
+    far = np.array([-800.0, 800.0, -1e4, 1e4])
+    rows = check_gradient(BinaryCrossEntropy(), far, [1, 0, 0, 1]).rows
+    assert [row.agrees for row in rows] == [True, True, True]
+    rows = check_gradient(CrossEntropy(), [[1e4, 0, -1e4]], [0]).rows
+    assert [row.agrees for row in rows] == [True, True, True]

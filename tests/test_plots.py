@@ -180,3 +180,101 @@ def test_the_same_figure_is_the_same_file_every_time():
     first = svg()
     assert first == svg()
     assert b"<svg" in first
+
+
+POINTS = np.random.default_rng(3).uniform(-3, 3, (90, 2))
+BINARY = Linear([1.0, -2.0], 0.5)
+THREE = Linear([[1.0, -1.0, 0.2], [0.5, 0.3, -2.0]], [0.2, 0.0, -0.1])
+LABELS = np.arange(90) % 3
+
+
+def predicted(model, points):
+    scores = model.scores(points)
+    return scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(int)
+
+
+@pytest.mark.parametrize("model", [BINARY, THREE], ids=["two classes", "three classes"])
+def test_regions_are_where_the_model_predicts_the_class(model, monkeypatch):
+    _, ax = plt.subplots()
+    contourf, seen = ax.contourf, []
+    monkeypatch.setattr(
+        ax,
+        "contourf",
+        lambda *a, **k: seen.append((a, contourf(*a, **k))) or seen[-1][1],
+    )
+    n_classes = 3 if model is THREE else 2
+    plots.decision_regions(ax, POINTS, LABELS % n_classes, model)
+    (arguments, filled) = seen[0]
+    x, y, regions = (np.asarray(a) for a in arguments)
+    grid = np.column_stack([x.ravel(), y.ravel()])
+    np.testing.assert_array_equal(regions.ravel(), predicted(model, grid))
+    assert set(regions.ravel()) == set(range(n_classes))
+    assert (grid.min(axis=0) < POINTS.min(axis=0)).all()
+    assert (grid.max(axis=0) > POINTS.max(axis=0)).all()
+    # what is drawn, and in which colour: the path of each class holds its points
+    scores = model.scores(POINTS)
+    by_size = np.sort(scores, axis=-1)
+    margin = by_size[:, -1] - by_size[:, -2] if n_classes == 3 else np.abs(scores)
+    clear = POINTS[margin > 0.4]
+    for c, path in enumerate(filled.get_paths()):
+        inside = path.contains_points(clear)
+        np.testing.assert_array_equal(inside, predicted(model, clear) == c)
+        color = matplotlib.colors.to_rgb(plots.COLORS[c])
+        np.testing.assert_allclose(filled.get_facecolor()[c, :3], color)
+    assert ax.get_xlabel() == "feature $x_1$" and ax.get_ylabel() == "feature $x_2$"
+
+
+@pytest.mark.parametrize("model", [BINARY, THREE], ids=["two classes", "three classes"])
+def test_the_samples_of_a_class_have_its_colour_a_marker_and_a_name(model):
+    _, ax = plt.subplots()
+    n_classes = 3 if model is THREE else 2
+    labels = LABELS % n_classes
+    plots.decision_regions(ax, POINTS, labels, model)
+    clouds = [c for c in ax.collections if str(c.get_label()).startswith("class ")]
+    assert legend(ax) == [f"class {c}" for c in range(n_classes)]
+    shapes = set()
+    for c, cloud in enumerate(clouds):
+        np.testing.assert_array_equal(cloud.get_offsets(), POINTS[labels == c])
+        color = matplotlib.colors.to_rgb(plots.COLORS[c])
+        np.testing.assert_allclose(cloud.get_facecolor()[0, :3], color)
+        shapes.add(cloud.get_paths()[0].vertices.tobytes())
+    assert len(clouds) == len(shapes) == n_classes
+
+
+@pytest.mark.parametrize(
+    "weights, bias",
+    [([1.0, -2.0], 0.5), ([3.0, 0.0], -1.0), ([0.0, -0.1], 0.05), ([1e3, 2e3], 0.0)],
+)
+def test_the_boundary_is_where_the_logit_is_zero(weights, bias):
+    _, ax = plt.subplots()
+    ax.set(xlim=(-4, 3), ylim=(-2, 5))
+    model = Linear(weights, bias)
+    plots.decision_boundary(ax, model, label="logit 0", color="black")
+    (line,) = ax.get_lines()
+    ends = np.array([line.get_xy1(), line.get_xy2()])
+    assert np.linalg.norm(ends[1] - ends[0]) > 0
+    along = ends[0] + np.linspace(-3, 3, 7)[:, None] * (ends[1] - ends[0])
+    scale = np.abs(along).max() * np.abs(weights).max()
+    np.testing.assert_allclose(model.scores(along), 0, atol=1e-13 * scale)
+    assert (ax.get_xlim(), ax.get_ylim()) == ((-4, 3), (-2, 5))
+    assert line.get_label() == "logit 0" and line.get_color() == "black"
+
+
+def test_a_model_without_a_slope_has_no_boundary():
+    _, ax = plt.subplots()
+    with pytest.raises(ValueError, match="model must have a weight that is not zero"):
+        plots.decision_boundary(ax, Linear([0.0, 0.0], 1.0), label="none")
+
+
+def test_the_boundary_parts_the_regions():
+    _, ax = plt.subplots()
+    plots.decision_regions(ax, POINTS, LABELS % 2, BINARY)
+    limits = ax.get_xlim(), ax.get_ylim()
+    plots.decision_boundary(ax, BINARY, label="boundary")
+    assert (ax.get_xlim(), ax.get_ylim()) == limits
+    edges = [c for c in ax.collections if hasattr(c, "levels") and not c.filled]
+    step = max(np.ptp(limit) for limit in limits) / 199
+    slope = np.linalg.norm(BINARY.weights)
+    vertices = np.vstack([path.vertices for path in edges[0].get_paths()])
+    assert len(vertices) > 50
+    assert np.abs(BINARY.scores(vertices)).max() <= 2 * step * slope

@@ -11,9 +11,9 @@ class NotFiniteError(ValueError):
     """An array that must be finite holds NaN or infinity."""
 
 
-def as_array(values, name):
-    """``values`` as it is when it is an array, else as a float64 NumPy array; TypeError
-    naming the argument."""
+def as_array(values, name, dtype=np.float64):
+    """``values`` as it is when it is an array, else as a NumPy array of ``dtype`` (None:
+    of the type that the numbers have); TypeError naming the argument."""
     if is_array_api_obj(values):
         return values
     came = f"{type(values).__name__}: {values!r:.60}"
@@ -23,7 +23,7 @@ def as_array(values, name):
         raise TypeError(f"{name} must be an array or numbers, got {came}") from None
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} must be an array or numbers, got {came}")
-    return array.astype(np.float64)
+    return array.astype(dtype or array.dtype)
 
 
 def as_list(values, name):
@@ -50,6 +50,18 @@ def finite_floats(values, name, ndim=None):
     return require_finite(array, name)
 
 
+def floating(values, name, axis_of_classes=False):
+    """``values`` as a finite float32 or float64 array, with an axis of classes if asked;
+    Python numbers and lists become float64."""
+    array = as_array(values, name)
+    xp = array_namespace(array)
+    if not xp.isdtype(array.dtype, (xp.float32, xp.float64)):
+        raise TypeError(f"{name} must be float32 or float64, got {array.dtype}")
+    if axis_of_classes and (array.ndim == 0 or array.shape[-1] == 0):
+        raise ValueError(f"{name} must have shape (..., C), got {tuple(array.shape)}")
+    return require_finite(array, name)
+
+
 def require_finite(array, name):
     """``array`` itself; `NotFiniteError` naming the first entry that is NaN or
     infinite."""
@@ -61,6 +73,13 @@ def require_finite(array, name):
             f"{name} must be finite, got {array[where]} at index {where}"
         )
     return array
+
+
+def refuse_where(wrong, array, name, expected):
+    """ValueError naming the first entry of ``array`` for which ``wrong`` is true."""
+    if bool(array_namespace(wrong).any(wrong)):
+        where = tuple(np.argwhere(np.asarray(wrong.tolist()))[0].tolist())
+        raise ValueError(f"{name} must {expected}, got {array[where]} at index {where}")
 
 
 def require_positive(value, name):

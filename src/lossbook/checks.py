@@ -18,12 +18,12 @@ Every comparison states the error it allows and where that number comes from:
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from html import escape
 
 import numpy as np
 
-from lossbook._validation import finite_floats
+from lossbook._validation import as_array, finite_floats
 from lossbook.training import mean_loss_and_gradients
 
 EPS = np.finfo(np.float64).eps
@@ -108,8 +108,8 @@ def check_gradient(
     """Compare ``loss.gradient`` with PyTorch autograd, with central differences, and
     with the loss's derivation.
 
-    loss: an elementwise loss of `lossbook.losses`. scores, targets: arrays or lists of
-        one shape, taken as float64.
+    loss: a loss of `lossbook.losses`. scores, targets: what it takes, arrays or lists;
+        the scores are taken as float64.
     reference: PyTorch's own loss, unreduced, such as
         ``torch.nn.MSELoss(reduction="none")``; autograd then runs through it, and the
         values are compared as well. Without it autograd runs through ``loss.value``.
@@ -118,42 +118,34 @@ def check_gradient(
     are none.
     """
     scores = np.asarray(finite_floats(scores, "scores"), dtype=np.float64)
-    targets = np.asarray(finite_floats(targets, "targets"), dtype=np.float64)
+    targets = np.asarray(as_array(targets, "targets", dtype=None))
     if scores.size == 0:
         raise ValueError("scores must hold at least one number, got none")
     value, gradient = loss.value_and_gradient(scores, targets)
-    rounding = _rounding(scores, targets, gradient)
-    places = [
-        f"score {s:.4g}, target {t:.4g}"
-        for s, t in zip(scores.ravel(), targets.ravel(), strict=True)
-    ]
+    if value.shape == scores.shape:  # elementwise: PyTorch wants floats
+        targets = targets.astype(np.float64)
+        entries = zip(scores.ravel(), targets.ravel(), strict=True)
+        places = samples = [f"score {s:.4g}, target {t:.4g}" for s, t in entries]
+    else:
+        samples = [f"sample {list(index)}" for index in np.ndindex(value.shape)]
+        places = [f"scores{list(index)}" for index in np.ndindex(scores.shape)]
+
     reference_value, autograd = _autograd(reference or loss.value, scores, targets)
-    rows = []
-    if reference is not None:
-        allowed = _rounding(scores, targets, value)
-        rows.append(
-            _agreement(
-                "value", _name(reference), value, reference_value, allowed, places
-            )
-        )
     through = f"autograd of {_name(reference)}" if reference else "autograd of value"
-    rows.append(_agreement("gradient", through, gradient, autograd, rounding, places))
-    nearest, allowed = _differences(lambda s: loss.value(s, targets), scores, gradient)
-    rows.append(
+    differences, allowed = _score_differences(loss, scores, targets, gradient)
+    derived = _derived(loss, scores, targets)
+    rounding = _rounding(scores, targets, gradient)
+    rows = [
+        _agreement("gradient", through, gradient, autograd, rounding, places),
         _agreement(
-            "gradient", "central differences", gradient, nearest, allowed, places
-        )
-    )
-    rows.append(
-        _agreement(
-            "gradient",
-            "derivation",
-            gradient,
-            _derived(loss, scores, targets),
-            rounding,
-            places,
-        )
-    )
+            "gradient", "central differences", gradient, differences, allowed, places
+        ),
+        _agreement("gradient", "derivation", gradient, derived, rounding, places),
+    ]
+    if reference is not None:
+        rounding = _rounding(scores, targets, value)
+        against = _name(reference), value, reference_value, rounding, samples
+        rows.insert(0, _agreement("value", *against))
     return GradientCheck(tuple(rows))
 
 
@@ -177,7 +169,10 @@ def check_parameter_gradients(
         for name, p in model.parameters.items()
     }
     scores = replace(model, **tensors).scores(torch.as_tensor(features))
-    values = (reference or loss.value)(scores, torch.as_tensor(targets))
+    aims = torch.as_tensor(targets)
+    if aims.shape == scores.shape:  # elementwise: PyTorch wants floats
+        aims = aims.to(torch.float64)
+    values = (reference or loss.value)(scores, aims)
     (values.sum() / len(scores)).backward()
     through = f"autograd of {_name(reference)}" if reference else "autograd of value"
     rows = []
@@ -259,11 +254,39 @@ def _autograd(function, scores, targets):
     return value.detach().numpy(), scores.grad.numpy()
 
 
+def _score_differences(loss, scores, targets, gradient):
+    """`_differences` in every score; class by class where a sample's loss depends on all
+    of its scores."""
+    if targets.shape == scores.shape:
+        return _differences(lambda s: loss.value(s, targets), scores, gradient)
+
+    def in_class(c):
+        def value(entries):
+            moved = scores.copy()
+            moved[..., c] = entries
+            return loss.value(moved, targets)
+
+        return _differences(value, scores[..., c], gradient[..., c])
+
+    columns = [in_class(c) for c in range(scores.shape[-1])]
+    return tuple(np.stack(column, axis=-1) for column in zip(*columns, strict=True))
+
+
 def _derived(loss, scores, targets):
+    """The gradient as the last line of the loss's derivation has it."""
     derivation = loss.derivation()
     variable = next(line.wrt for line in derivation.lines if line.wrt is not None)
-    parameters = {field.name: getattr(loss, field.name) for field in fields(loss)}
-    return derivation.evaluate({**parameters, str(variable): scores, "y": targets})
+    values = loss.derivation_values()
+    if targets.shape == scores.shape:
+        return derivation.evaluate({**values, str(variable): scores, "y": targets})
+    gradient, n_classes = np.empty_like(scores), scores.shape[-1]
+    name, index = str(variable.base.label), str(variable.indices[0].label)
+    for y in np.unique(targets):
+        logits = np.moveaxis(scores[targets == y], -1, 0)
+        values.update({name: logits, "C": n_classes, "y": int(y) + 1})
+        for i in range(n_classes):
+            gradient[targets == y, i] = derivation.evaluate({**values, index: i + 1})
+    return gradient
 
 
 def _rounding(*arrays):

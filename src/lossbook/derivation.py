@@ -267,7 +267,7 @@ class Derivation:
 
     def evaluate(self, values: Mapping[str, object]):
         """The last line as a number, or as an array when scalar symbols are given
-        arrays.
+        arrays: computed to 30 digits, then rounded to float64.
 
         values: by the name of the symbol: numbers or arrays of one shape for plain
             symbols, a sequence for an indexed symbol, an integer for each free index
@@ -294,9 +294,15 @@ class Derivation:
                     if not 1 <= int(place) <= len(numbers[symbol]):
                         raise ValueError(f"values: {name} has no entry {symbol}")
                     numbers[symbol] = numbers[symbol][int(place) - 1]
-        return sympy.lambdify(list(numbers), meaning, modules="numpy")(
-            *numbers.values()
-        )
+        function = sympy.lambdify(list(numbers), meaning, "mpmath")
+
+        def rounded(*entries):
+            with mpmath.workdps(DIGITS):
+                return float(function(*map(mpmath.mpf, entries)))
+
+        if not numbers:
+            return rounded()
+        return np.vectorize(rounded, otypes=[np.float64])(*numbers.values())[()]
 
     def _rows(self):
         taken = []

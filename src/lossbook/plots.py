@@ -15,6 +15,7 @@ from lossbook.linear import Linear
 
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"]
 DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
+MARKERS = ["o", "^", "s", "D", "v"]
 SAMPLE = {"color": "#7f7f7f", "s": 18, "zorder": 3, "linewidths": 0}
 
 
@@ -117,3 +118,46 @@ def loss_surface(ax, loss, features, targets, histories, *, weight, bias):
     ax.set(xlabel="weight w", ylabel="bias b", xlim=weight, ylim=bias)
     ax.grid(False)
     ax.legend()
+
+
+def decision_regions(ax, features, targets, model):
+    """Draw samples of classes, a marker for each, on the regions where the model predicts
+    them.
+
+    features: (N, 2). targets: classes (N,). model: scores (N,) for the classes 0 and 1
+    (which is predicted tells the sign of the logit), or (N, C) (the largest one does).
+    """
+    low, high = features.min(axis=0) - 0.5, features.max(axis=0) + 0.5
+    x, y = np.meshgrid(
+        *(np.linspace(*ends, 200) for ends in zip(low, high, strict=True))
+    )
+    scores = model.scores(np.column_stack([x.ravel(), y.ravel()]))
+    predicted = np.argmax(scores, axis=1) if scores.ndim == 2 else scores > 0
+    n_classes = scores.shape[1] if scores.ndim == 2 else 2
+    levels = np.arange(n_classes + 1) - 0.5
+    regions = predicted.reshape(x.shape).astype(float)
+    ax.contourf(x, y, regions, levels=levels, colors=COLORS[:n_classes], alpha=0.15)
+    ax.contour(x, y, regions, levels=levels[1:-1], colors="#7f7f7f", linewidths=1)
+    for c in range(n_classes):
+        points = features[targets == c].T
+        style = {"s": 14, "color": COLORS[c], "marker": MARKERS[c], "alpha": 0.7}
+        ax.scatter(*points, label=f"class {c}", linewidths=0, **style)
+    ax.set(xlabel="feature $x_1$", ylabel="feature $x_2$")
+    ax.grid(False)
+    ax.legend()
+
+
+def decision_boundary(ax, model, *, label, **style):
+    """Draw the line where the logit of a binary model of two features is zero.
+
+    It is clipped to the limits that the axes have; ``style`` goes to ``ax.axline``.
+    Raises ValueError when both weights are zero, since then there is no such line.
+    """
+    (w1, w2), bias = model.weights, float(model.bias)
+    length = w1**2 + w2**2
+    if length == 0:
+        raise ValueError("model must have a weight that is not zero to have a boundary")
+    point = -bias / length * np.array([w1, w2])
+    limits = ax.get_xlim(), ax.get_ylim()
+    ax.axline(point, point + np.array([-w2, w1]), label=label, **style)
+    ax.set(xlim=limits[0], ylim=limits[1])

@@ -1,18 +1,38 @@
 """What holds for every loss of `lossbook.losses`: a new one is tested by being listed
 in `EXAMPLES`."""
 
+import inspect
 import pickle
 from dataclasses import FrozenInstanceError, fields
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 import lossbook.losses
-from lossbook.losses import AbsoluteError, HuberLoss, SquaredError
+from lossbook.losses import (
+    AbsoluteError,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    HuberLoss,
+    SquaredError,
+)
+from lossbook.losses._base import BinaryLoss, Loss, RegressionLoss, SoftmaxLoss
+
+
+def torch_cross_entropy(label_smoothing=0.0):
+    """PyTorch's own for scores (..., C); it has the classes on the second axis."""
+    loss = torch.nn.CrossEntropyLoss(reduction="none", label_smoothing=label_smoothing)
+
+    def reference(scores, targets):
+        flat = loss(scores.reshape(-1, scores.shape[-1]), targets.reshape(-1))
+        return flat.reshape(targets.shape)
+
+    return reference
+
 
 # By name: examples of the loss, each with PyTorch's own, unreduced.
 EXAMPLES = {
@@ -23,10 +43,29 @@ EXAMPLES = {
         (HuberLoss(delta=0.3), torch.nn.HuberLoss(delta=0.3, reduction="none")),
         (HuberLoss(delta=40), torch.nn.HuberLoss(delta=40, reduction="none")),
     ],
+    "BinaryCrossEntropy": [
+        (BinaryCrossEntropy(), torch.nn.BCEWithLogitsLoss(reduction="none"))
+    ],
+    "CrossEntropy": [
+        (CrossEntropy(), torch_cross_entropy()),
+        (CrossEntropy(label_smoothing=0.1), torch_cross_entropy(0.1)),
+        (CrossEntropy(label_smoothing=1), torch_cross_entropy(1.0)),
+    ],
 }
 PAIRS = [pair for pairs in EXAMPLES.values() for pair in pairs]
 LOSSES = [loss for loss, _ in PAIRS]
-every_loss = pytest.mark.parametrize("loss", LOSSES, ids=str)
+
+
+def losses_of(*kinds):
+    losses = [loss for loss in LOSSES if isinstance(loss, kinds)]
+    return pytest.mark.parametrize("loss", losses, ids=str)
+
+
+every_loss = losses_of(Loss)
+elementwise_loss = losses_of(RegressionLoss, BinaryLoss)
+regression_loss = losses_of(RegressionLoss)
+binary_loss = losses_of(BinaryLoss)
+softmax_loss = losses_of(SoftmaxLoss)
 every_pair = pytest.mark.parametrize(
     "loss, reference", PAIRS, ids=[str(loss) for loss in LOSSES]
 )
@@ -35,19 +74,67 @@ both_types = pytest.mark.parametrize(
 )
 
 
+def kind(loss):
+    return next(
+        base
+        for base in (RegressionLoss, BinaryLoss, SoftmaxLoss)
+        if isinstance(loss, base)
+    )
+
+
 @st.composite
-def samples(draw, dtype=np.float64, limit=1e4):
-    """Scores and targets of one shape; some of the targets are the scores
-    themselves."""
+def samples(draw, loss, dtype=np.float64, limit=1e4):
+    """Scores and targets as the loss takes them. Some of the scores are equal: to their
+    targets for a regression, to zero for two classes, to each other for more."""
     numbers = st.floats(-limit, limit, width=np.dtype(dtype).itemsize * 8)
     shape = draw(array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
-    scores, targets = (draw(arrays(dtype, shape, elements=numbers)) for _ in range(2))
+    classes = (draw(st.integers(1, 5)),) if kind(loss) is SoftmaxLoss else ()
+    scores = draw(arrays(dtype, shape + classes, elements=numbers))
     hit = draw(arrays(bool, shape))
-    return scores, np.where(hit, scores, targets).astype(dtype)
+    if kind(loss) is RegressionLoss:
+        targets = draw(arrays(dtype, shape, elements=numbers))
+        return scores, np.where(hit, scores, targets).astype(dtype)
+    if kind(loss) is BinaryLoss:
+        targets = draw(arrays(dtype, shape, elements=st.sampled_from([0, 1])))
+        return np.where(hit, 0, scores).astype(dtype), targets
+    targets = draw(arrays(np.int64, shape, elements=st.integers(0, classes[0] - 1)))
+    tied = np.where(hit[..., None], scores[..., :1], scores)
+    return tied.astype(dtype), targets
+
+
+def grid_of_samples(loss, dtype=np.float64):
+    """The same scores (2, 3, 4) for every loss, with targets for it."""
+    scores = np.linspace(-3, 3, 24, dtype=dtype).reshape(2, 3, 4)
+    targets = {
+        RegressionLoss: scores[::-1, :, ::-1] / 2,
+        BinaryLoss: (np.arange(24) % 3 == 0).astype(dtype).reshape(2, 3, 4),
+        SoftmaxLoss: np.array([[0, 1, 2], [3, 3, 0]]),
+    }[kind(loss)]
+    return scores, targets.copy()
+
+
+def evaluate(loss, derivation, scores, targets, index=None):
+    """The last line of a derivation of the loss; for one class, where there is an
+    index."""
+    values = loss.derivation_values()
+    if kind(loss) is not SoftmaxLoss:
+        name = "yhat" if kind(loss) is RegressionLoss else "z"
+        return derivation.evaluate({name: scores, "y": targets, **values})
+    at = {} if index is None else {"i": index + 1}
+    result, n_classes = np.empty(targets.shape, scores.dtype), scores.shape[-1]
+    for y in np.unique(targets):
+        logits = np.moveaxis(scores[targets == y], -1, 0)
+        sizes = {"z": logits, "C": n_classes, "y": int(y) + 1}
+        result[targets == y] = derivation.evaluate({**values, **sizes, **at})
+    return result
 
 
 def test_every_loss_of_the_book_is_tested_here():
-    assert set(EXAMPLES) == set(lossbook.losses.__all__)
+    listed = {name: getattr(lossbook.losses, name) for name in lossbook.losses.__all__}
+    classes = {name for name, thing in listed.items() if inspect.isclass(thing)}
+    assert set(EXAMPLES) == classes
+    assert all(issubclass(listed[name], Loss) for name in classes)
+    assert all(callable(thing) for thing in listed.values())
     assert all(
         name == type(loss).__name__
         for name, pairs in EXAMPLES.items()
@@ -59,25 +146,47 @@ def test_every_loss_of_the_book_is_tested_here():
 @both_types
 @given(data=st.data())
 def test_value_and_gradient_are_those_of_pytorch(loss, reference, dtype, data):
-    scores, targets = data.draw(samples(dtype))
+    scores, targets = data.draw(samples(loss, dtype))
     tensor = torch.tensor(scores, requires_grad=True)
     expected = reference(tensor, torch.tensor(targets))
     expected.sum().backward()
     value, gradient = loss.value(scores, targets), loss.gradient(scores, targets)
     ulps = 2 * np.finfo(dtype).eps
-    np.testing.assert_allclose(value, expected.detach().numpy(), rtol=ulps)
-    np.testing.assert_allclose(gradient, tensor.grad.numpy(), rtol=ulps)
+    # PyTorch subtracts numbers as large as the scores, and 1 from a probability
+    subtracts = 0 if kind(loss) is RegressionLoss else 4 * np.finfo(dtype).eps
+    largest = np.abs(scores).max(initial=1)
+    np.testing.assert_allclose(
+        value, expected.detach().numpy(), rtol=ulps, atol=subtracts * largest
+    )
+    np.testing.assert_allclose(gradient, tensor.grad.numpy(), rtol=ulps, atol=subtracts)
     assert value.dtype == gradient.dtype == dtype
-    assert value.shape == gradient.shape == scores.shape
+    assert value.shape == targets.shape
+    assert gradient.shape == scores.shape
 
 
-@every_loss
+@elementwise_loss
 @given(data=st.data())
 def test_the_last_line_of_the_derivation_is_the_gradient(loss, data):
-    scores, targets = data.draw(samples(limit=100))
-    parameters = {field.name: getattr(loss, field.name) for field in fields(loss)}
-    derived = loss.derivation().evaluate({"yhat": scores, "y": targets, **parameters})
-    np.testing.assert_allclose(loss.gradient(scores, targets), derived, rtol=1e-14)
+    scores, targets = data.draw(samples(loss, limit=100))
+    derived = evaluate(loss, loss.derivation(), scores, targets)
+    subtracts = 0 if kind(loss) is RegressionLoss else 1e-15
+    np.testing.assert_allclose(
+        loss.gradient(scores, targets), derived, rtol=1e-14, atol=subtracts
+    )
+
+
+@softmax_loss
+@pytest.mark.parametrize("n_classes", [1, 2, 4])
+def test_the_last_line_of_the_derivation_is_the_gradient_in_every_class(
+    loss, n_classes
+):
+    rng = np.random.default_rng(n_classes)
+    scores = rng.uniform(-100, 100, (40, n_classes)) * rng.choice([0.01, 1], (40, 1))
+    targets = rng.integers(n_classes, size=40)
+    derivation, gradient = loss.derivation(), loss.gradient(scores, targets)
+    for i in range(n_classes):
+        derived = evaluate(loss, derivation, scores, targets, i)
+        np.testing.assert_allclose(gradient[:, i], derived, rtol=1e-13, atol=1e-15)
 
 
 @every_loss
@@ -85,77 +194,175 @@ def test_the_derivation_is_proved(loss):
     assert loss.derivation().verify()[0] == "definition"
 
 
-@every_loss
+def first_line(loss):
+    whole = loss.derivation()
+    return type(whole)(whole.name, whole.lines[:1], whole.where)
+
+
+@elementwise_loss
 @given(data=st.data())
 def test_the_first_line_of_the_derivation_is_the_value(loss, data):
-    scores, targets = data.draw(samples(limit=100))
-    parameters = {field.name: getattr(loss, field.name) for field in fields(loss)}
-    whole = loss.derivation()
-    first = type(whole)(whole.name, whole.lines[:1], whole.where)
-    expected = first.evaluate({"yhat": scores, "y": targets, **parameters})
-    np.testing.assert_allclose(loss.value(scores, targets), expected, rtol=1e-14)
+    # beyond a few units the log of 1 - p, as the first line has it, loses digits
+    limit, lost = (100, 0) if kind(loss) is RegressionLoss else (5, 1e-13)
+    scores, targets = data.draw(samples(loss, limit=limit))
+    expected = evaluate(loss, first_line(loss), scores, targets)
+    np.testing.assert_allclose(
+        loss.value(scores, targets), expected, rtol=1e-14, atol=lost
+    )
+
+
+@softmax_loss
+@pytest.mark.parametrize("n_classes", [1, 2, 4])
+def test_the_first_line_of_the_derivation_is_the_value_in_every_class(loss, n_classes):
+    rng = np.random.default_rng(n_classes)
+    scores, targets = (
+        rng.uniform(-5, 5, (40, n_classes)),
+        rng.integers(n_classes, size=40),
+    )
+    expected = evaluate(loss, first_line(loss), scores, targets)
+    np.testing.assert_allclose(
+        loss.value(scores, targets), expected, rtol=1e-13, atol=1e-14
+    )
 
 
 @every_loss
 @both_types
 @given(data=st.data())
 def test_value_and_gradient_together_are_the_two(loss, dtype, data):
-    scores, targets = data.draw(samples(dtype))
+    scores, targets = data.draw(samples(loss, dtype))
     value, gradient = loss.value_and_gradient(scores, targets)
     np.testing.assert_array_equal(value, loss.value(scores, targets))
     np.testing.assert_array_equal(gradient, loss.gradient(scores, targets))
 
 
 @every_loss
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@settings(max_examples=30)
+@given(data=st.data())
+def test_a_sample_of_a_batch_is_as_it_is_alone(loss, data):
+    scores, targets = data.draw(samples(loss))
+    value, gradient = loss.value_and_gradient(scores, targets)
+    for where in list(np.ndindex(targets.shape))[:6]:
+        alone = loss.value_and_gradient(scores[where], targets[where])
+        one = loss.value_and_gradient(scores[where][None], targets[where][None])
+        np.testing.assert_allclose(value[where], alone[0], rtol=1e-15)
+        np.testing.assert_allclose(gradient[where], alone[1], rtol=1e-15)
+        np.testing.assert_allclose(value[where][None], one[0], rtol=1e-15)
+        np.testing.assert_allclose(gradient[where][None], one[1], rtol=1e-15)
+
+
+@every_loss
+@both_types
 def test_tensors_come_back_as_tensors_with_the_numbers_of_arrays(loss, dtype):
-    scores = torch.linspace(-3, 3, 24, dtype=dtype).reshape(2, 3, 4)
-    targets = torch.flip(scores, (0, 2)) / 2
-    for ours, arrays_ in zip(
+    scores, targets = grid_of_samples(loss, dtype)
+    tensors = torch.tensor(scores), torch.tensor(targets)
+    for ours, expected in zip(
+        loss.value_and_gradient(*tensors),
         loss.value_and_gradient(scores, targets),
-        loss.value_and_gradient(scores.numpy(), targets.numpy()),
         strict=True,
     ):
-        assert isinstance(ours, torch.Tensor) and ours.dtype == dtype
-        np.testing.assert_allclose(
-            ours.numpy(), arrays_, rtol=1e-6 if dtype == torch.float32 else 1e-15
-        )
+        assert isinstance(ours, torch.Tensor) and ours.dtype == tensors[0].dtype
+        assert expected.dtype == dtype
+        eps = np.finfo(dtype).eps
+        np.testing.assert_allclose(ours.numpy(), expected, rtol=8 * eps, atol=eps / 2)
+
+
+SMOOTH_AND_NOT = {  # no score is on the kink of a regression loss
+    RegressionLoss: ([-3.0, -0.2, 0.1, 5.0], [0.0, 0.0, 0.0, 0.0]),
+    BinaryLoss: (
+        [-3.0, 0.0, 0.0, -0.0, 0.1, 40.0, -40.0, 1e4, -1e4, 1e4, -1e4],
+        [1.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0],
+    ),
+    SoftmaxLoss: (
+        [
+            [0.0] * 3,
+            [0.0] * 3,
+            [2, 2, -1],
+            [2, 2, -1],
+            [1, 2, 2],
+            [1e4, 0, 1e4],
+            [-1e4, 1e4, 0],
+        ],
+        [0, 2, 0, 2, 1, 1, 1],
+    ),
+}
 
 
 @every_loss
-def test_autograd_runs_through_the_value_of_a_tensor(loss):
-    scores = torch.tensor(
-        [-3.0, -0.2, 0.1, 5.0], dtype=torch.float64, requires_grad=True
-    )
-    targets = torch.zeros(4, dtype=torch.float64)
-    loss.value(scores, targets).sum().backward()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_autograd_runs_through_the_value_of_a_tensor_at_zero_and_at_ties_too(
+    loss, dtype
+):
+    scores, targets = map(torch.tensor, SMOOTH_AND_NOT[kind(loss)])
+    scores = scores.to(dtype).requires_grad_()
+    value, gradient = loss.value_and_gradient(scores, targets)
+    assert value.requires_grad
+    value.sum().backward()
+    eps = torch.finfo(dtype).eps
+    rounding = 0 if kind(loss) is RegressionLoss else 2 * eps
     np.testing.assert_allclose(
-        scores.grad, loss.gradient(scores.detach(), targets), rtol=1e-15
+        scores.grad, gradient.detach(), rtol=4 * eps, atol=rounding
     )
 
 
-@every_loss
-@pytest.mark.parametrize(
-    "scores, targets",
-    [(1, 3), (1.5, 3), ([1, 2], [3.0, 4]), ([[1.0, 2.0]], [[0, 0]]), ([], [])],
-)
+@losses_of(BinaryLoss, SoftmaxLoss)
+def test_autograd_runs_through_the_gradient_of_a_tensor_too(loss):
+    reference = dict(PAIRS)[loss]
+    scores, targets = map(torch.tensor, SMOOTH_AND_NOT[kind(loss)])
+    scores = scores.to(torch.float64).requires_grad_()
+    along = torch.linspace(0.5, 2, scores.numel(), dtype=torch.float64)
+    along = along.reshape(scores.shape)
+    theirs = targets.to(torch.float64) if kind(loss) is BinaryLoss else targets
+    total = reference(scores, theirs).sum()
+    (slope,) = torch.autograd.grad(total, scores, create_graph=True)
+    (expected,) = torch.autograd.grad((slope * along).sum(), scores)
+    (curve,) = torch.autograd.grad(
+        (loss.gradient(scores, targets) * along).sum(), scores
+    )
+    np.testing.assert_allclose(curve, expected, rtol=1e-14, atol=1e-15)
+
+
+ELEMENTWISE_NUMBERS = [(1, 0), (1.5, 1), ([1, 2], [0.0, 1]), ([[1.0, 2.0]], [[0, 0]])]
+NUMBERS = [
+    (loss, *row)
+    for loss in LOSSES
+    for row in {
+        RegressionLoss: [*ELEMENTWISE_NUMBERS, (1, 3), ([1, 2], [3.0, 4]), ([], [])],
+        BinaryLoss: [*ELEMENTWISE_NUMBERS, ([1, 2.5], (True, False)), ([], [])],
+        SoftmaxLoss: [
+            ([1, 2], 1),
+            ([1, 2], np.int64(0)),
+            ([[1, 2.5, 0]], [2]),
+            ([[1.0], [2.0]], (0, 0)),
+            ([[[1, 2], [3, 4]]], [[1, 0]]),
+            (np.zeros((0, 3)), []),
+        ],
+    }[kind(loss)]
+]
+
+
+@pytest.mark.parametrize("loss, scores, targets", NUMBERS, ids=str)
 def test_numbers_and_lists_are_taken_as_float64(loss, scores, targets):
     value, gradient = loss.value_and_gradient(scores, targets)
+    as_type = int if kind(loss) is SoftmaxLoss else float
     expected = loss.value_and_gradient(
-        np.asarray(scores, dtype=float), np.asarray(targets, dtype=float)
+        np.asarray(scores, dtype=float), np.asarray(targets, dtype=as_type)
     )
-    np.testing.assert_array_equal([value, gradient], expected)
+    np.testing.assert_array_equal(value, expected[0])
+    np.testing.assert_array_equal(gradient, expected[1])
     assert value.dtype == gradient.dtype == np.float64
-    assert value.shape == gradient.shape == np.shape(scores)
+    assert value.shape == np.shape(targets)
+    assert gradient.shape == np.shape(scores)
 
 
-@every_loss
+@elementwise_loss
 @pytest.mark.parametrize(
     "targets",
     [
         [0, 1, 1],
         np.array([0, 1, 1]),
+        np.array([0, 1, 1], dtype=np.uint8),
         np.array([0, 1, 1], dtype=np.float64),
+        np.array([False, True, True]),
         (False, True, True),
     ],
 )
@@ -163,60 +370,91 @@ def test_targets_take_the_type_of_the_scores(loss, targets):
     scores = np.array([0.5, 2.0, -1.0], dtype=np.float32)
     value, gradient = loss.value_and_gradient(scores, targets)
     assert value.dtype == gradient.dtype == np.float32
-    np.testing.assert_array_equal(
-        value, loss.value(scores, np.array([0, 1, 1], dtype=np.float32))
-    )
+    same = np.array([0, 1, 1], dtype=np.float32)
+    np.testing.assert_array_equal(value, loss.value(scores, same))
+    np.testing.assert_array_equal(gradient, loss.gradient(scores, same))
+
+
+@softmax_loss
+@both_types
+@pytest.mark.parametrize("integer", ["int8", "uint8", "int32", "int64", "uint64"])
+def test_classes_may_be_integers_of_any_type(loss, dtype, integer):
+    scores = np.array([[0.5, 2.0, -1.0], [0.0, 1.0, 3.0]], dtype=dtype)
+    value, gradient = loss.value_and_gradient(scores, np.array([2, 1], dtype=integer))
+    assert value.dtype == gradient.dtype == dtype
+    expected = loss.value_and_gradient(scores, [2, 1])
+    np.testing.assert_array_equal(value, expected[0])
+    np.testing.assert_array_equal(gradient, expected[1])
 
 
 @every_loss
-def test_a_tensor_of_scores_takes_a_list_of_targets(loss):
-    value = loss.value(torch.tensor([0.5, 2.0]), [0, 1])
-    assert value.dtype == torch.float32
-    assert torch.equal(
-        value, loss.value(torch.tensor([0.5, 2.0]), torch.tensor([0.0, 1.0]))
-    )
+@both_types
+def test_a_tensor_of_scores_takes_a_list_of_targets(loss, dtype):
+    scores, targets = grid_of_samples(loss, dtype)
+    scores = torch.tensor(scores)
+    value, gradient = loss.value_and_gradient(scores, targets.tolist())
+    assert value.dtype == gradient.dtype == scores.dtype
+    expected = loss.value_and_gradient(scores, torch.tensor(targets))
+    assert torch.equal(value, expected[0]) and torch.equal(gradient, expected[1])
+
+
+@every_loss
+def test_no_samples_give_no_values_and_no_gradients(loss):
+    shape = (0, 3) if kind(loss) is SoftmaxLoss else (0,)
+    for scores in (np.zeros(shape, np.float32), torch.zeros(shape)):
+        value, gradient = loss.value_and_gradient(scores, [])
+        assert type(value) is type(gradient) is type(scores)
+        assert tuple(value.shape) == (0,) and tuple(gradient.shape) == shape
+        assert value.dtype == gradient.dtype == scores.dtype
 
 
 @every_loss
 def test_the_layout_of_an_array_does_not_matter_and_it_is_not_changed(loss):
     whole = np.linspace(-4, 4, 48).reshape(6, 8)
-    scores, targets = whole[::2, ::-1].T, whole[1::2].T  # not contiguous
-    before = whole.copy()
-    whole.flags.writeable = False
+    labels = np.arange(48).reshape(6, 8) % 3
+    before = whole.copy(), labels.copy()
+    whole.flags.writeable = labels.flags.writeable = False
+    scores = whole[::2, ::-1].T  # not contiguous
+    targets = {
+        RegressionLoss: whole[1::2].T,
+        BinaryLoss: (labels == 1)[1::2].T,
+        SoftmaxLoss: labels[1, ::-1],
+    }[kind(loss)]
     for ours, expected in zip(
         loss.value_and_gradient(scores, targets),
-        loss.value_and_gradient(scores.copy(), targets.copy()),
+        loss.value_and_gradient(scores.copy("C"), targets.copy("C")),
         strict=True,
     ):
-        np.testing.assert_array_equal(ours, expected)
+        np.testing.assert_allclose(ours, expected, rtol=1e-15)
         ours[:] = 7  # the result is the caller's own
-    np.testing.assert_array_equal(whole, before)
+    np.testing.assert_array_equal(whole, before[0])
+    np.testing.assert_array_equal(labels, before[1])
 
 
 @every_loss
 @both_types
 @pytest.mark.filterwarnings("error")
-def test_extreme_scores_give_finite_values_and_gradients(loss, dtype):
-    scores = np.array(
-        [
-            1e4,
-            -1e4,
-            1e4,
-            -1e4,
-            0,
-            np.finfo(dtype).tiny,
-            np.finfo(dtype).smallest_subnormal,
-        ],
-        dtype=dtype,
-    )
+@pytest.mark.parametrize("library", [np.asarray, torch.tensor], ids=["NumPy", "torch"])
+def test_extreme_scores_give_finite_values_and_gradients(loss, dtype, library):
+    tiny, smallest = np.finfo(dtype).tiny, np.finfo(dtype).smallest_subnormal
+    scores = np.array([1e4, -1e4, 1e4, -1e4, 0, tiny, smallest], dtype=dtype)
     targets = np.array([0, 0, -1e4, 1e4, 1e4, 0, 0], dtype=dtype)
-    assert np.isfinite(loss.value_and_gradient(scores, targets)).all()
+    if kind(loss) is BinaryLoss:
+        targets = np.array([0, 0, 1, 1, 1, 0, 1])
+    if kind(loss) is SoftmaxLoss:
+        scores = np.array([*np.ndindex(7, 7, 7)]).astype(int)
+        scores = np.array([1e4, -1e4, 88, -746, 0, tiny, smallest], dtype=dtype)[scores]
+        targets = np.arange(343) % 3
+    value, gradient = loss.value_and_gradient(library(scores), library(targets))
+    assert np.isfinite(np.asarray(value)).all()
+    assert np.isfinite(np.asarray(gradient)).all()
+    assert (np.asarray(value) >= 0).all()
 
 
-@every_loss
+@regression_loss
 @given(data=st.data())
 def test_only_the_residual_counts_and_its_sign_only_in_the_gradient(loss, data):
-    residual, _ = data.draw(samples())
+    residual, _ = data.draw(samples(loss))
     zero = np.zeros_like(residual)
     value, gradient = loss.value_and_gradient(residual, zero)
     for scores, targets in ((-residual, zero), (zero, residual)):
@@ -226,14 +464,15 @@ def test_only_the_residual_counts_and_its_sign_only_in_the_gradient(loss, data):
     assert np.all(gradient * residual >= 0)
 
 
-@every_loss
+@regression_loss
 def test_a_hit_costs_nothing_and_does_not_pull(loss):
     assert loss.value_and_gradient(2.5, 2.5) == (0, 0)
 
 
 NAN, INF = float("nan"), float("inf")
 ONE = np.array([1.0])
-REFUSED = [
+TWO_BY_THREE = np.zeros((2, 3))
+REFUSED = [  # by every loss
     ([NAN], [1.0], ValueError, r"scores must be finite, got nan at index \(0,\)"),
     (
         [[0.0, 1.0], [2.0, INF]],
@@ -241,23 +480,12 @@ REFUSED = [
         ValueError,
         r"scores must be finite, got inf at index \(1, 1\)",
     ),
-    (1.0, -INF, ValueError, r"targets must be finite, got -inf"),
-    (
-        [1.0, 2.0],
-        [1.0, NAN],
-        ValueError,
-        r"targets must be finite, got nan at index \(1,\)",
-    ),
     (
         torch.tensor([0.0, NAN]),
         torch.zeros(2),
         ValueError,
         r"scores must be finite, got nan at index \(1,\)",
     ),
-    ([1.0], [1.0, 2.0], ValueError, r"targets .*shape of scores, \(1,\), got \(2,\)"),
-    ([[1.0], [2.0]], [1.0, 2.0], ValueError, r"targets .*\(2, 1\), got \(2,\)"),
-    ([1.0, 2.0], 1.0, ValueError, r"targets .*\(2,\), got \(\)"),
-    (torch.zeros(2, 1), torch.zeros(2), ValueError, r"targets .*\(2, 1\), got \(2,\)"),
     (
         np.array([1, 2]),
         [1, 2],
@@ -278,7 +506,6 @@ REFUSED = [
     (ONE, np.array(["a"]), TypeError, "targets .*U1"),
     ("a", 1.0, TypeError, "scores must be .*got str: 'a'"),
     ("1.5", 1.0, TypeError, "scores must be .*got str: '1.5'"),
-    (1.0, "x", TypeError, "targets must be .*got str: 'x'"),
     (None, 1.0, TypeError, "scores must be .*got NoneType: None"),
     ([1.0], [None], TypeError, r"targets must be .*got list: \[None\]"),
     ([1.0, [2.0]], [1.0, 2.0], TypeError, "scores must be .*got list"),
@@ -297,12 +524,142 @@ REFUSED = [
         "targets must be the same kind .*Tensor.*ndarray",
     ),
 ]
+REFUSED_ELEMENTWISE = [
+    ([1.0], [1.0, 2.0], ValueError, r"targets .*shape of scores, \(1,\), got \(2,\)"),
+    ([[1.0], [2.0]], [1.0, 2.0], ValueError, r"targets .*\(2, 1\), got \(2,\)"),
+    ([1.0, 2.0], 1.0, ValueError, r"targets .*\(2,\), got \(\)"),
+    (torch.zeros(2, 1), torch.zeros(2), ValueError, r"targets .*\(2, 1\), got \(2,\)"),
+    (1.0, "x", TypeError, "targets must be .*got str: 'x'"),
+]
+REFUSED_REGRESSION = [
+    (1.0, -INF, ValueError, r"targets must be finite, got -inf"),
+    (
+        [1.0, 2.0],
+        [1.0, NAN],
+        ValueError,
+        r"targets must be finite, got nan at index \(1,\)",
+    ),
+]
+REFUSED_BINARY = [
+    (1.0, 2, ValueError, r"targets must be 0 or 1, got 2.0 at index \(\)"),
+    (
+        [1.0, 2.0],
+        [1, -1],
+        ValueError,
+        r"targets must be 0 or 1, got -1.0 at index \(1,\)",
+    ),
+    ([1.0], [0.5], ValueError, "targets must be 0 or 1, got 0.5"),
+    ([1.0], [NAN], ValueError, "targets must be 0 or 1, got nan"),
+    ([1.0], [INF], ValueError, "targets must be 0 or 1, got inf"),
+    (
+        torch.zeros(2),
+        torch.tensor([1, 2]),
+        ValueError,
+        r"targets must be 0 or 1, got .*2.* at index \(1,\)",
+    ),
+]
+REFUSED_SOFTMAX = [
+    (1.0, 0, ValueError, r"scores must have shape \(..., C\), got \(\)"),
+    ([], [], ValueError, r"scores must have shape \(..., C\), got \(0,\)"),
+    (
+        np.zeros((2, 0)),
+        [0, 0],
+        ValueError,
+        r"scores must have shape \(..., C\), got \(2, 0\)",
+    ),
+    (
+        TWO_BY_THREE,
+        [0, 3],
+        ValueError,
+        r"targets must be classes from 0 to 2, got 3 at index \(1,\)",
+    ),
+    (
+        TWO_BY_THREE,
+        [-1, 2],
+        ValueError,
+        r"targets must be classes from 0 to 2, got -1 at index \(0,\)",
+    ),
+    ([[1.0]], [1], ValueError, "targets must be classes from 0 to 0, got 1"),
+    (
+        torch.zeros(2, 3),
+        torch.tensor([0, -1]),
+        ValueError,
+        r"targets must be classes from 0 to 2, got .*-1",
+    ),
+    (
+        TWO_BY_THREE,
+        np.uint8([0, 255]),
+        ValueError,
+        "targets must be classes from 0 to 2, got 255",
+    ),
+    (
+        TWO_BY_THREE,
+        [0.0, 1.0],
+        TypeError,
+        "targets must be integer classes, got float64",
+    ),
+    (TWO_BY_THREE, [0, NAN], TypeError, "targets must be integer classes, got float64"),
+    (
+        TWO_BY_THREE,
+        [True, False],
+        TypeError,
+        "targets must be integer classes, got bool",
+    ),
+    (
+        torch.zeros(2, 3),
+        torch.zeros(2),
+        TypeError,
+        "targets must be integer classes, got torch.float32",
+    ),
+    (
+        TWO_BY_THREE,
+        0,
+        ValueError,
+        r"targets .*shape of scores without its last axis, \(2,\), got \(\)",
+    ),
+    (
+        TWO_BY_THREE,
+        [0],
+        ValueError,
+        r"targets .*without its last axis, \(2,\), got \(1,\)",
+    ),
+    (
+        TWO_BY_THREE,
+        [[0], [1]],
+        ValueError,
+        r"targets .*without its last axis, \(2,\), got \(2, 1\)",
+    ),
+    (
+        TWO_BY_THREE,
+        np.eye(3, dtype=int)[:2],
+        ValueError,
+        r"targets .*without its last axis, \(2,\), got \(2, 3\)",
+    ),
+    (
+        TWO_BY_THREE,
+        [],
+        ValueError,
+        r"targets .*without its last axis, \(2,\), got \(0,\)",
+    ),
+    ([1.0, 2.0], "x", TypeError, "targets must be .*got str: 'x'"),
+]
+EVERY_REFUSED = [
+    (loss, *row)
+    for loss in LOSSES
+    for row in REFUSED
+    + {
+        RegressionLoss: REFUSED_ELEMENTWISE + REFUSED_REGRESSION,
+        BinaryLoss: REFUSED_ELEMENTWISE + REFUSED_BINARY,
+        SoftmaxLoss: REFUSED_SOFTMAX,
+    }[kind(loss)]
+]
 
 
-@every_loss
 @pytest.mark.parametrize("method", ["value", "gradient", "value_and_gradient"])
 @pytest.mark.parametrize(
-    "scores, targets, error, message", REFUSED, ids=[row[-1] for row in REFUSED]
+    "loss, scores, targets, error, message",
+    EVERY_REFUSED,
+    ids=[f"{row[0]}-{row[-1]}" for row in EVERY_REFUSED],
 )
 def test_bad_input_is_refused_by_name(loss, method, scores, targets, error, message):
     with pytest.raises(error, match=message):

@@ -1,4 +1,5 @@
-"""The losses of the book, one module each, named as its chapter.
+"""The losses of the book and the functions of their theory, in modules named as the
+chapters.
 
 Importing a name loads only the module it lives in, so a chapter depends on the losses
 it uses and no others.
@@ -11,5 +12,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "linear_regression": ["SquaredError", "AbsoluteError"],
         "huber": ["HuberLoss"],
+        "information": ["cross_entropy", "entropy", "kl_divergence"],
+        "binary_classification": ["BinaryCrossEntropy", "sigmoid"],
+        "multiclass_classification": ["CrossEntropy", "log_softmax", "softmax"],
     },
 )

@@ -1,10 +1,11 @@
 """What all losses share: the contract, and the checks of what comes in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
 
-from lossbook._validation import as_array, require_finite
+from lossbook._validation import as_array, floating, refuse_where, require_finite
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class Loss:
         computes."""
         raise NotImplementedError
 
+    def derivation_values(self):
+        """The hyper-parameters by the names that the symbols of `derivation` have."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def _value_and_gradient(self, scores, targets):
         return self._value(scores, targets), self._gradient(scores, targets)
 
@@ -54,27 +59,89 @@ class RegressionLoss(Loss):
     """
 
     def _checked(self, scores, targets):
-        xp, scores, targets = matching_arrays(scores, targets)
-        if scores.shape != targets.shape:
+        scores, targets = matching_arrays(floating(scores, "scores"), targets)
+        return scores, require_finite(like_scores(targets, scores), "targets")
+
+
+class BinaryLoss(Loss):
+    """An elementwise loss of 0/1 targets, for logits.
+
+    scores: logits of any shape; kinds and types of arrays as in `RegressionLoss`.
+    targets: 0 or 1, of the shape of the scores, of any real or boolean type.
+    value, gradient: arrays of that shape, in nats, and in nats per unit of the logit.
+
+    Raises TypeError as `RegressionLoss` does, ValueError when the shapes differ, a score
+    is NaN or infinite, or a target is neither 0 nor 1.
+    """
+
+    def _checked(self, scores, targets):
+        scores, targets = matching_arrays(floating(scores, "scores"), targets)
+        targets = like_scores(targets, scores)
+        refuse_where((targets != 0) & (targets != 1), targets, "targets", "be 0 or 1")
+        return scores, targets
+
+
+class SoftmaxLoss(Loss):
+    """A loss of class targets, for the logits of C classes.
+
+    scores: logits (..., C); kinds and types of arrays as in `RegressionLoss`.
+    targets: integers (...), each from 0 to C - 1.
+    value: (...), in nats. gradient: (..., C), in nats per unit of the logit.
+
+    Raises TypeError as `RegressionLoss` does, or when the targets are not integers;
+    ValueError when the shapes do not fit, a score is NaN or infinite, or a target is
+    none of the classes.
+    """
+
+    def _checked(self, scores, targets):
+        scores = floating(scores, "scores", axis_of_classes=True)
+        if isinstance(targets, list | tuple) and not targets:
+            xp = array_namespace(scores)
+            targets = xp.zeros(0, dtype=xp.int64, device=scores.device)
+        scores, targets = matching_arrays(scores, targets, dtype=None)
+        if not array_namespace(targets).isdtype(targets.dtype, "integral"):
+            raise TypeError(f"targets must be integer classes, got {targets.dtype}")
+        if targets.shape != scores.shape[:-1]:
             raise ValueError(
-                f"targets must have the shape of scores, {tuple(scores.shape)}, got {tuple(targets.shape)}"
+                f"targets must have the shape of scores without its last axis, "
+                f"{tuple(scores.shape[:-1])}, got {tuple(targets.shape)}"
             )
-        return scores, require_finite(xp.astype(targets, scores.dtype), "targets")
+        n_classes = scores.shape[-1]
+        outside = (targets < 0) | (targets >= n_classes)
+        expected = f"be classes from 0 to {n_classes - 1}"
+        refuse_where(outside, targets, "targets", expected)
+        return scores, targets
 
 
-def matching_arrays(scores, targets):
-    """(namespace, scores, targets): scores floating and finite, targets an array of the
-    same library and device."""
-    scores = as_array(scores, "scores")
+def matching_arrays(scores, targets, dtype=np.float64):
+    """(scores, targets), with targets a real array of the library and device of the
+    scores; numbers and lists become one, of ``dtype`` (None: of the type they have)."""
     xp = array_namespace(scores)
-    if not xp.isdtype(scores.dtype, (xp.float32, xp.float64)):
-        raise TypeError(f"scores must be float32 or float64, got {scores.dtype}")
     if not is_array_api_obj(targets):
-        targets = xp.asarray(as_array(targets, "targets"), device=scores.device)
+        targets = as_array(targets, "targets", dtype)
+        targets = xp.asarray(targets, device=scores.device)
     if array_namespace(targets) is not xp:
         raise TypeError(
-            f"targets must be the same kind of array as scores, {type(scores)}, got {type(targets)}"
+            f"targets must be the same kind of array as scores, {type(scores)}, "
+            f"got {type(targets)}"
         )
     if not xp.isdtype(targets.dtype, ("bool", "integral", "real floating")):
         raise TypeError(f"targets must be real numbers, got {targets.dtype}")
-    return xp, require_finite(scores, "scores"), targets
+    return scores, targets
+
+
+def like_scores(targets, scores):
+    """Targets in the type of the scores; ValueError when the shapes differ."""
+    if scores.shape != targets.shape:
+        raise ValueError(
+            f"targets must have the shape of scores, {tuple(scores.shape)}, "
+            f"got {tuple(targets.shape)}"
+        )
+    return array_namespace(scores).astype(targets, scores.dtype)
+
+
+def one_hot(classes, scores):
+    """A boolean array of the shape of the scores (..., C): is it this class?"""
+    xp = array_namespace(scores)
+    every = xp.arange(scores.shape[-1], device=scores.device)
+    return every == classes[..., None]

@@ -1,0 +1,88 @@
+"""The sigmoid, and the cross-entropy of two classes on top of it."""
+
+from dataclasses import dataclass
+
+from array_api_compat import array_namespace
+
+from lossbook._validation import floating
+from lossbook.losses._base import BinaryLoss
+
+
+def sigmoid(scores):
+    """The probability 1 / (1 + exp(-score)) that belongs to a logit, of any shape.
+
+    float32 and float64 are kept, Python numbers become float64. No overflow for any
+    finite score: the exponential is only taken of numbers that are not positive.
+
+    Raises TypeError when the scores are not floating-point numbers, ValueError when one
+    is NaN or infinite.
+    """
+    return _sigmoid(floating(scores, "scores"))
+
+
+def _sigmoid(scores):
+    xp = array_namespace(scores)
+    # not -abs(scores): autograd takes that to have no slope at 0
+    small = xp.exp(xp.where(scores >= 0, -scores, scores))
+    return xp.where(scores >= 0, 1 / (1 + small), small / (1 + small))
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(BinaryLoss):
+    """The cross-entropy of a 0/1 target under the probability sigmoid(score), in nats.
+
+    Same as ``torch.nn.BCEWithLogitsLoss(reduction="none")``. Both value and gradient
+    keep their digits where the prediction is nearly right and they are tiny.
+    """
+
+    def _value(self, scores, targets):
+        xp = array_namespace(scores)
+        wrong = (1 - 2 * targets) * scores  # how far the score leans to the wrong side
+        return xp.logaddexp(xp.zeros_like(wrong), wrong)  # softplus, log(1 + exp(.))
+
+    def _gradient(self, scores, targets):
+        sign = 1 - 2 * targets
+        return sign * _sigmoid(sign * scores)  # p - y, without the subtraction
+
+    def derivation(self):
+        """-log of the probability of the target, differentiated in the logit: p - y."""
+        from sympy import exp, log, symbols
+
+        from lossbook.derivation import Derivation, Line, Partial, as_written
+
+        ell, z, y, p = symbols("ell z y p", real=True)
+        with as_written():
+            lines = [
+                Line(
+                    -y * log(p) - (1 - y) * log(1 - p),
+                    "minus the log of the probability of what was seen",
+                ),
+                Line(Partial(ell, p) * Partial(p, z), "chain rule", wrt=z),
+                Line(
+                    (-(y / p) + (1 - y) / (1 - p)) * (p * (1 - p)),
+                    "differentiate the logarithms; the slope of the sigmoid",
+                ),
+                Line(-y * (1 - p) + (1 - y) * p, "multiply out: each p cancels one"),
+                Line(p - y, "collect terms"),
+            ]
+            return Derivation(ell, lines, where={p: 1 / (1 + exp(-z))})
+
+
+def sigmoid_derivation():
+    """The slope of the sigmoid, p (1 - p), as a `lossbook.derivation.Derivation`."""
+    from sympy import exp, symbols
+
+    from lossbook.derivation import Derivation, Line, as_written
+
+    p, z = symbols("p z", real=True)
+    with as_written():
+        lines = [
+            Line(1 / (1 + exp(-z)), "the sigmoid"),
+            Line(exp(-z) / (1 + exp(-z)) ** 2, "quotient rule", wrt=z),
+            Line(
+                1 / (1 + exp(-z)) * (exp(-z) / (1 + exp(-z))),
+                "split the square",
+            ),
+            Line(p * (1 - p), "the second factor is what is missing to one"),
+        ]
+        return Derivation(p, lines)
