@@ -61,7 +61,7 @@ def kl_divergence(q, p, *, unit="nats"):
 
     Arguments, shapes, units and errors as in `cross_entropy`.
 
-    Source: Kullback and Leibler (1951), eq. 2.4.
+    Source: Kullback and Leibler (1951), the mean information for discrimination.
     """
     q, p = _distribution(q, "q"), _distribution(p, "p")
     difference = cross_entropy(q, p, unit=unit) - entropy(q, unit=unit)
