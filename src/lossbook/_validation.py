@@ -65,21 +65,16 @@ def floating(values, name, axis_of_classes=False):
 def require_finite(array, name):
     """``array`` itself; `NotFiniteError` naming the first entry that is NaN or
     infinite."""
-    xp = array_namespace(array)
-    finite = xp.isfinite(array)
-    if not bool(xp.all(finite)):
-        where = tuple(np.argwhere(~np.asarray(finite.tolist()))[0].tolist())
-        raise NotFiniteError(
-            f"{name} must be finite, got {array[where]} at index {where}"
-        )
+    infinite = ~array_namespace(array).isfinite(array)
+    refuse_where(infinite, array, name, "be finite", NotFiniteError)
     return array
 
 
-def refuse_where(wrong, array, name, expected):
-    """ValueError naming the first entry of ``array`` for which ``wrong`` is true."""
+def refuse_where(wrong, array, name, expected, error=ValueError):
+    """Raise ``error`` naming the first entry of ``array`` where ``wrong`` is true."""
     if bool(array_namespace(wrong).any(wrong)):
         where = tuple(np.argwhere(np.asarray(wrong.tolist()))[0].tolist())
-        raise ValueError(f"{name} must {expected}, got {array[where]} at index {where}")
+        raise error(f"{name} must {expected}, got {array[where]} at index {where}")
 
 
 def require_positive(value, name):

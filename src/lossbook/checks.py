@@ -177,10 +177,8 @@ def check_parameter_gradients(
     through = f"autograd of {_name(reference)}" if reference else "autograd of value"
     rows = []
     for name, parameter in model.parameters.items():
-        parameter, gradient = (
-            np.asarray(parameter, dtype=np.float64),
-            np.asarray(gradients[name]),
-        )
+        parameter = np.asarray(parameter, dtype=np.float64)
+        gradient = np.asarray(gradients[name])
         places = [
             f"{name}{list(index) if index else ''}"
             for index in np.ndindex(parameter.shape)
@@ -206,10 +204,8 @@ def _parameter_differences(model, loss, features, targets, name, parameter, grad
         def mean_loss(entry, index=index):
             moved = parameter.copy()
             moved[index] = entry
-            values = loss.value(
-                replace(model, **{name: moved}).scores(features), targets
-            )
-            return np.sum(values) / len(values)
+            changed = replace(model, **{name: moved})
+            return mean_loss_and_gradients(changed, loss, features, targets)[0]
 
         nearest[index], allowed[index] = _differences(
             mean_loss, parameter[index], gradient[index]
@@ -226,20 +222,15 @@ def _differences(f, x, gradient):
     h = EPS ** (1 / 3) * np.maximum(1.0, np.abs(x))
     h = (x + h) - x  # a step that float64 holds exactly
     middle, left, right = f(x), f(x - h), f(x + h)
-    slope, slope_of_twice = (
-        (right - left) / (2 * h),
-        (f(x + 2 * h) - f(x - 2 * h)) / (4 * h),
-    )
+    slope = (right - left) / (2 * h)
+    slope_of_twice = (f(x + 2 * h) - f(x - 2 * h)) / (4 * h)
     rounding = EPS * (np.abs(middle) + np.abs(x * gradient) + 1) / h
     allowed = 6 * (rounding + np.abs(slope - slope_of_twice))
     before, after = (middle - left) / h, (right - middle) / h
-    gap, gap_of_half = (
-        np.abs(after - before),
-        np.abs(f(x + h / 2) - 2 * middle + f(x - h / 2)) / (h / 2),
-    )
-    kink = (gap_of_half > 0.6 * gap) & (
-        gap > 100 * rounding
-    )  # for a smooth loss, half the step is half the gap
+    gap = np.abs(after - before)
+    gap_of_half = np.abs(f(x + h / 2) - 2 * middle + f(x - h / 2)) / (h / 2)
+    # for a smooth loss, half the step is half the gap
+    kink = (gap_of_half > 0.6 * gap) & (gap > 100 * rounding)
     between = np.clip(gradient, np.minimum(before, after), np.maximum(before, after))
     return np.where(kink, between, slope), np.where(kink, 4 * rounding, allowed)
 
