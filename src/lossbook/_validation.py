@@ -51,15 +51,20 @@ def finite_floats(values, name, ndim=None):
 
 
 def floating(values, name, axis_of_classes=False):
-    """``values`` as a finite float32 or float64 array, with an axis of classes if asked;
-    Python numbers and lists become float64."""
+    """`float_array`, and finite."""
+    return require_finite(float_array(values, name, axis_of_classes), name)
+
+
+def float_array(values, name, axis_of_classes=False):
+    """``values`` as a float32 or float64 array, with an axis of classes if asked; Python
+    numbers and lists become float64."""
     array = as_array(values, name)
     xp = array_namespace(array)
     if not xp.isdtype(array.dtype, (xp.float32, xp.float64)):
         raise TypeError(f"{name} must be float32 or float64, got {array.dtype}")
     if axis_of_classes and (array.ndim == 0 or array.shape[-1] == 0):
         raise ValueError(f"{name} must have shape (..., C), got {tuple(array.shape)}")
-    return require_finite(array, name)
+    return array
 
 
 def require_finite(array, name):
@@ -83,6 +88,25 @@ def require_positive(value, name):
     if require_number(value, name) <= 0:
         raise ValueError(f"{name} must be positive, got {value}")
     return float(value)
+
+
+def require_not_negative(value, name):
+    """``value`` as a float; TypeError or ValueError naming it when it is not a finite
+    number of at least 0."""
+    if require_number(value, name) < 0:
+        raise ValueError(f"{name} must not be negative, got {value}")
+    return float(value)
+
+
+def require_positives(values, name):
+    """One number a class, as a tuple of floats; TypeError or ValueError naming the first
+    that is not positive and finite."""
+    if is_array_api_obj(values):
+        values = values.tolist()
+    numbers = as_list(values, name)
+    if not numbers:
+        raise ValueError(f"{name} must hold a number for each class, got none")
+    return tuple(require_positive(x, f"{name}[{c}]") for c, x in enumerate(numbers))
 
 
 def require_number(value, name):

@@ -267,7 +267,7 @@ def _derived(loss, scores, targets):
     """The gradient as the last line of the loss's derivation has it."""
     derivation = loss.derivation()
     variable = next(line.wrt for line in derivation.lines if line.wrt is not None)
-    values = loss.derivation_values()
+    values = loss.derivation_values(targets)
     if targets.shape == scores.shape:
         return derivation.evaluate({**values, str(variable): scores, "y": targets})
     gradient, n_classes = np.empty_like(scores), scores.shape[-1]

@@ -23,6 +23,7 @@ derivation in a notebook verifies it first, so a wrong line cannot be printed.
 """
 
 import itertools
+import math
 import random
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ from sympy.core.function import AppliedUndef
 from sympy.printing.precedence import PRECEDENCE
 
 from lossbook._printing import latex, left_side, plain_text, short
+from lossbook._validation import require_count
 
 DIGITS = 30
 POINTS = 64
@@ -132,8 +134,9 @@ class Derivation:
     them. Write fractions as fractions: ``0.1 * x`` is not x/10 to 30 digits.
 
     An index is a `sympy.Idx` with its range, which starts at 1: ``Idx("k", (1, C))``.
-    Lines with sums over it, free indices and Kronecker deltas are checked for ``C`` =
-    1, 2, 3 and every value of the free indices. An undefined function,
+    Lines with sums over it, free indices and Kronecker deltas are checked for three
+    sizes, ``C`` = 1, 2, 3 (or from ``smallest_size`` on, where one class would divide
+    zero by zero), and every value of the free indices. An undefined function,
     ``Function("f")(x)``, stands for any smooth one: it is checked with random cubic
     polynomials in its place.
 
@@ -142,7 +145,11 @@ class Derivation:
     """
 
     def __init__(
-        self, name: sympy.Symbol, lines: Sequence[Line], where: Mapping | None = None
+        self,
+        name: sympy.Symbol,
+        lines: Sequence[Line],
+        where: Mapping | None = None,
+        smallest_size: int = 1,
     ):
         if not isinstance(name, sympy.Symbol):
             raise TypeError(f"name must be a SymPy symbol, got {name!r}")
@@ -156,6 +163,7 @@ class Derivation:
         self.name = name
         self.lines = lines
         self.where = dict(where or {})
+        self.smallest_size = require_count(smallest_size, "smallest_size")
         for key in self.where:
             if not isinstance(key, (sympy.Symbol, sympy.Indexed)):
                 raise TypeError(
@@ -205,7 +213,7 @@ class Derivation:
         definitions = self._definitions()
         rng = random.Random(number)
         free = _free_indices(before, definitions) | _free_indices(after, definitions)
-        cases = _index_bindings(free, self._expressions(), rng)
+        cases = _index_bindings(free, self._expressions(), self.smallest_size, rng)
         wanted = -(-POINTS // len(cases))
         for bindings in cases:
             scope = _Scope(definitions, bindings)
@@ -267,7 +275,8 @@ class Derivation:
 
     def evaluate(self, values: Mapping[str, object]):
         """The last line as a number, or as an array when scalar symbols are given
-        arrays: computed to 30 digits, then rounded to float64.
+        arrays: computed to 30 digits or more, then rounded to float64; NaN where it has
+        no finite real value.
 
         values: by the name of the symbol: numbers or arrays of one shape for plain
             symbols, a sequence for an indexed symbol, an integer for each free index
@@ -297,8 +306,13 @@ class Derivation:
         function = sympy.lambdify(list(numbers), meaning, "mpmath")
 
         def rounded(*entries):
-            with mpmath.workdps(DIGITS):
-                return float(function(*map(mpmath.mpf, entries)))
+            # more digits where 1 - p is 0 to 30 of them, and is divided by
+            for digits in (DIGITS, 20 * DIGITS, 200 * DIGITS):
+                with mpmath.workdps(digits):
+                    value = _finite(function, map(mpmath.mpf, entries))
+                    if value is not None:
+                        return float(value)
+            return math.nan
 
         if not numbers:
             return rounded()
@@ -483,15 +497,15 @@ def _sizes(indices):
     )
 
 
-def _index_bindings(free, expressions, rng):
-    """Every value of the free indices of a step, for several sizes; one empty binding
+def _index_bindings(free, expressions, smallest_size, rng):
+    """Every value of the free indices of a step, for three sizes; one empty binding
     where there are no indices."""
     indices = _atoms(expressions, sympy.Idx)
     if not indices:
         return [{}]
     free, sizes = sorted(free, key=str), _sizes(indices)
     bindings = []
-    for smallest in (1, 2, 3):
+    for smallest in range(smallest_size, smallest_size + 3):
         size_of = {size: smallest + j for j, size in enumerate(sizes)}
         ranges = [range(1, int(index.upper.subs(size_of)) + 1) for index in free]
         choices = list(itertools.product(*ranges))

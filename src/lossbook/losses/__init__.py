@@ -15,5 +15,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "information": ["cross_entropy", "entropy", "kl_divergence"],
         "binary_classification": ["BinaryCrossEntropy", "sigmoid"],
         "multiclass_classification": ["CrossEntropy", "log_softmax", "softmax"],
+        "weighted_cross_entropy": [
+            "WeightedBinaryCrossEntropy",
+            "WeightedCrossEntropy",
+        ],
+        "focal": ["BinaryFocalLoss", "FocalLoss"],
+        "asymmetric": ["AsymmetricLoss"],
+        "class_balanced": ["ClassBalancedLoss", "effective_number"],
+        "logit_adjusted": ["LogitAdjustedLoss", "adjust_logits"],
     },
 )

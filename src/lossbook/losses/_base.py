@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
 
-from lossbook._validation import as_array, floating, refuse_where, require_finite
+from lossbook._validation import as_array, float_array, refuse_where, require_finite
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,26 @@ class Loss:
         computes."""
         raise NotImplementedError
 
-    def derivation_values(self):
-        """The hyper-parameters by the names that the symbols of `derivation` have."""
+    def derivation_values(self, targets):
+        """The hyper-parameters by the names that the symbols of `derivation` have, for
+        these targets."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def _value_and_gradient(self, scores, targets):
         return self._value(scores, targets), self._gradient(scores, targets)
 
     def _checked(self, scores, targets):
+        scores, targets = self._fitted(scores, targets)
+        require_finite(scores, "scores")
+        self._check_targets(scores, targets)
+        return scores, targets
+
+    def _fitted(self, scores, targets):
+        """Both as arrays of one library whose shapes and types fit; no value is read."""
+        raise NotImplementedError
+
+    def _check_targets(self, scores, targets):
+        """Refuse a target whose value is not allowed."""
         raise NotImplementedError
 
 
@@ -58,9 +70,11 @@ class RegressionLoss(Loss):
     infinite.
     """
 
-    def _checked(self, scores, targets):
-        scores, targets = matching_arrays(floating(scores, "scores"), targets)
-        return scores, require_finite(like_scores(targets, scores), "targets")
+    def _fitted(self, scores, targets):
+        return _elementwise(scores, targets)
+
+    def _check_targets(self, scores, targets):
+        require_finite(targets, "targets")
 
 
 class BinaryLoss(Loss):
@@ -74,11 +88,11 @@ class BinaryLoss(Loss):
     is NaN or infinite, or a target is neither 0 nor 1.
     """
 
-    def _checked(self, scores, targets):
-        scores, targets = matching_arrays(floating(scores, "scores"), targets)
-        targets = like_scores(targets, scores)
+    def _fitted(self, scores, targets):
+        return _elementwise(scores, targets)
+
+    def _check_targets(self, scores, targets):
         refuse_where((targets != 0) & (targets != 1), targets, "targets", "be 0 or 1")
-        return scores, targets
 
 
 class SoftmaxLoss(Loss):
@@ -93,8 +107,14 @@ class SoftmaxLoss(Loss):
     none of the classes.
     """
 
-    def _checked(self, scores, targets):
-        scores = floating(scores, "scores", axis_of_classes=True)
+    def _fitted(self, scores, targets):
+        scores = float_array(scores, "scores", axis_of_classes=True)
+        for name, numbers in self._per_class().items():
+            if len(numbers) != scores.shape[-1]:
+                raise ValueError(
+                    f"scores must have {len(numbers)} classes on the last axis, as many "
+                    f"as {name}, got {tuple(scores.shape)}"
+                )
         if isinstance(targets, list | tuple) and not targets:
             xp = array_namespace(scores)
             targets = xp.zeros(0, dtype=xp.int64, device=scores.device)
@@ -106,11 +126,23 @@ class SoftmaxLoss(Loss):
                 f"targets must have the shape of scores without its last axis, "
                 f"{tuple(scores.shape[:-1])}, got {tuple(targets.shape)}"
             )
+        return scores, targets
+
+    def _check_targets(self, scores, targets):
         n_classes = scores.shape[-1]
         outside = (targets < 0) | (targets >= n_classes)
         expected = f"be classes from 0 to {n_classes - 1}"
         refuse_where(outside, targets, "targets", expected)
-        return scores, targets
+
+    def _per_class(self):
+        """The hyper-parameters with an entry for each class, by name."""
+        return {}
+
+    def _value(self, scores, targets):
+        return self._value_and_gradient(scores, targets)[0]
+
+    def _gradient(self, scores, targets):
+        return self._value_and_gradient(scores, targets)[1]
 
 
 def matching_arrays(scores, targets, dtype=np.float64):
@@ -130,14 +162,15 @@ def matching_arrays(scores, targets, dtype=np.float64):
     return scores, targets
 
 
-def like_scores(targets, scores):
-    """Targets in the type of the scores; ValueError when the shapes differ."""
+def _elementwise(scores, targets):
+    """Both as arrays of one shape, the targets in the type of the scores."""
+    scores, targets = matching_arrays(float_array(scores, "scores"), targets)
     if scores.shape != targets.shape:
         raise ValueError(
             f"targets must have the shape of scores, {tuple(scores.shape)}, "
             f"got {tuple(targets.shape)}"
         )
-    return array_namespace(scores).astype(targets, scores.dtype)
+    return scores, array_namespace(scores).astype(targets, scores.dtype, copy=False)
 
 
 def one_hot(classes, scores):
@@ -145,3 +178,21 @@ def one_hot(classes, scores):
     xp = array_namespace(scores)
     every = xp.arange(scores.shape[-1], device=scores.device)
     return every == classes[..., None]
+
+
+def of_class(numbers, classes, scores):
+    """The entry of each class in a sequence with one for each, in the type of the
+    scores and the shape of the classes."""
+    xp = array_namespace(scores)
+    table = xp.asarray(numbers, dtype=scores.dtype, device=scores.device)
+    return table[xp.astype(classes, xp.int64, copy=False)]
+
+
+def power(base, exponent):
+    """``base ** exponent`` of numbers from 0 to 1, with 0 ** 0 = 1; where the base is
+    below the normal numbers it counts as 0, so that autograd meets no infinite slope."""
+    xp = array_namespace(base)
+    if exponent == 0:
+        return xp.ones_like(base)
+    normal = base >= xp.finfo(base.dtype).smallest_normal
+    return xp.where(normal, xp.where(normal, base, 1) ** exponent, 0)

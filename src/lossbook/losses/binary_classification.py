@@ -27,6 +27,23 @@ def _sigmoid(scores):
     return xp.where(scores >= 0, 1 / (1 + small), small / (1 + small))
 
 
+def _surprise(scores, targets):
+    """(-log p_y, 1 - p_y, p_y) of the targets 0 and 1, each with all its digits, from one
+    exponential."""
+    xp = array_namespace(scores)
+    wrong = (1 - 2 * targets) * scores
+    leans_wrong = wrong >= 0
+    small = xp.exp(xp.where(leans_wrong, -wrong, wrong))
+    surprise = xp.where(leans_wrong, wrong, 0) + xp.log1p(small)
+    more = 1 / (1 + small)
+    less = small * more
+    return (
+        surprise,
+        xp.where(leans_wrong, more, less),
+        xp.where(leans_wrong, less, more),
+    )
+
+
 @dataclass(frozen=True)
 class BinaryCrossEntropy(BinaryLoss):
     """The cross-entropy of a 0/1 target under the probability sigmoid(score), in nats.

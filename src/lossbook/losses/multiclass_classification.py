@@ -57,12 +57,6 @@ class CrossEntropy(SoftmaxLoss):
             raise ValueError(f"label_smoothing must be from 0 to 1, got {smoothing}")
         object.__setattr__(self, "label_smoothing", smoothing)
 
-    def _value(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[0]
-
-    def _gradient(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[1]
-
     def _value_and_gradient(self, scores, targets):
         xp = array_namespace(scores)
         p, log_p = _softmax_and_log(scores)
@@ -124,7 +118,7 @@ class CrossEntropy(SoftmaxLoss):
             ]
             return Derivation(ell, lines, where={**p_of_i, q[i]: smoothed})
 
-    def derivation_values(self):
+    def derivation_values(self, targets):
         """ξ, the symbol of the label smoothing in `derivation`."""
         return {"xi": self.label_smoothing}
 
