@@ -1,20 +1,41 @@
 """Checks of what comes in, shared by the modules: each names the argument, what was
 expected and what came."""
 
+import math
 from numbers import Integral, Real
 
+import array_api_compat
 import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj
 
 
 class NotFiniteError(ValueError):
     """An array that must be finite holds NaN or infinity."""
 
 
+def is_array(values):
+    """Whether ``values`` is an array of NumPy, PyTorch or another library of the array
+    API."""
+    return _is_tensor(values) or array_api_compat.is_array_api_obj(values)
+
+
+def array_namespace(*arrays):
+    """That of ``array_api_compat``, which keeps its answers where torch.compile cannot
+    follow; so PyTorch's is looked up without it."""
+    if all(map(_is_tensor, arrays)):
+        from array_api_compat import torch
+
+        return torch
+    return array_api_compat.array_namespace(*arrays)
+
+
+def _is_tensor(values):
+    return type(values).__module__.partition(".")[0] == "torch"
+
+
 def as_array(values, name, dtype=np.float64):
     """``values`` as it is when it is an array, else as a NumPy array of ``dtype`` (None:
     of the type that the numbers have); TypeError naming the argument."""
-    if is_array_api_obj(values):
+    if is_array(values):
         return values
     came = f"{type(values).__name__}: {values!r:.60}"
     try:
@@ -101,7 +122,7 @@ def require_not_negative(value, name):
 def require_positives(values, name):
     """One number a class, as a tuple of floats; TypeError or ValueError naming the first
     that is not positive and finite."""
-    if is_array_api_obj(values):
+    if is_array(values):
         values = values.tolist()
     numbers = as_list(values, name)
     if not numbers:
@@ -116,7 +137,7 @@ def require_number(value, name):
         raise TypeError(
             f"{name} must be a number, got {type(value).__name__}: {value!r:.60}"
         )
-    if not np.isfinite(float(value)):
+    if not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {value}")
     return float(value)
 

@@ -3,11 +3,9 @@ left alone."""
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
-
-from lossbook._validation import require_not_negative
+from lossbook._validation import array_namespace, require_not_negative
 from lossbook.losses._base import BinaryLoss, power
-from lossbook.losses.binary_classification import _surprise
+from lossbook.losses.binary_classification import _sigmoid, _softplus
 
 
 @dataclass(frozen=True)
@@ -46,30 +44,39 @@ class AsymmetricLoss(BinaryLoss):
         return self._value_and_gradient(scores, targets)[1]
 
     def _value_and_gradient(self, scores, targets):
-        xp = array_namespace(scores)
-        positive = targets > 0
-        surprise, wrong, right = _surprise(scores, targets)
-        pull, focus = wrong, right * surprise
+        p, rest, others = _sigmoid(scores), _sigmoid(-scores), 1 - targets
+        positive, positive_slope = _focused(
+            rest, _softplus(-scores, rest, p), p, self.gamma_pos
+        )
         if self.margin:
-            # a negative is judged by p_m = wrong - margin, its rest is right + margin
-            shifted = wrong - self.margin
-            wrong = xp.where(positive, wrong, xp.where(shifted > 0, shifted, 0))
-            rest = xp.where(positive, 1, right + self.margin)
-            small = xp.where(wrong < 0.5, wrong, 0)
-            lowered = xp.where(wrong < 0.5, -xp.log1p(-small), -xp.log(rest))
-            surprise = xp.where(positive, surprise, lowered)
-            seen = wrong > 0
-            steep = pull * right  # the slope of the sigmoid
-            pull = xp.where(positive, pull, xp.where(seen, steep / rest, 0))
-            ratio = lowered / xp.where(seen, wrong, 1)
-            focus = xp.where(positive, focus, steep * ratio)
-        gamma = self.gamma_pos * targets + self.gamma_neg * (1 - targets)
-        factor = self._factor(wrong, positive)
-        return factor * surprise, (1 - 2 * targets) * factor * (pull + gamma * focus)
+            negative, negative_slope = self._lowered(p, rest)
+        else:
+            negative, negative_slope = _focused(
+                p, _softplus(scores, p, rest), rest, self.gamma_neg
+            )
+        value = targets * positive
+        value += others * negative
+        gradient = others * negative_slope
+        gradient -= targets * positive_slope
+        return value, gradient
 
-    def _factor(self, wrong, positive):
-        pos, neg = power(wrong, self.gamma_pos), power(wrong, self.gamma_neg)
-        return array_namespace(wrong).where(positive, pos, neg)
+    def _lowered(self, p, rest):
+        """The loss of a negative by p_m, and its slope in the logit."""
+        xp = array_namespace(p)
+        tiny = float(xp.finfo(p.dtype).smallest_normal)
+        p_m = xp.clip(p - self.margin, 0, None)
+        rest_m = rest + max(self.margin, tiny)  # 1 - p_m, above the margin
+        surprise = -xp.log1p(-p_m)
+        slope = p * rest
+        ratio = slope * surprise
+        ratio /= p_m + tiny
+        ratio *= self.gamma_neg
+        slope /= rest_m
+        slope += ratio
+        factor = power(p_m, self.gamma_neg)
+        if self.gamma_neg == 0:
+            factor = xp.astype(p_m > 0, p.dtype)
+        return factor * surprise, factor * slope
 
     def derivation(self):
         """Both terms, differentiated in the logit; below the margin the second has no
@@ -112,3 +119,16 @@ class AsymmetricLoss(BinaryLoss):
         """The exponents and the margin, by the symbols of `derivation`."""
         exponents = {"gamma_pos": self.gamma_pos, "gamma_neg": self.gamma_neg}
         return {**exponents, "m": self.margin}
+
+
+def _focused(wrong, surprise, right, gamma):
+    """-wrong ** gamma * log(right), where wrong = 1 - right, and its slope in the logit
+    that raises wrong; surprise is -log(right)."""
+    if gamma == 0:
+        return surprise, wrong
+    factor = power(wrong, gamma)
+    slope = right * surprise
+    slope *= gamma
+    slope += wrong
+    slope *= factor
+    return factor * surprise, slope

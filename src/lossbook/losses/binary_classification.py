@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
-
-from lossbook._validation import floating
+from lossbook._validation import array_namespace, floating
 from lossbook.losses._base import BinaryLoss
 
 
@@ -22,26 +20,20 @@ def sigmoid(scores):
 
 def _sigmoid(scores):
     xp = array_namespace(scores)
-    # not -abs(scores): autograd takes that to have no slope at 0
-    small = xp.exp(xp.where(scores >= 0, -scores, scores))
+    if hasattr(xp, "sigmoid"):  # PyTorch's own is one pass over the memory
+        return xp.sigmoid(scores)
+    small = xp.exp(-xp.abs(scores))
     return xp.where(scores >= 0, 1 / (1 + small), small / (1 + small))
 
 
-def _surprise(scores, targets):
-    """(-log p_y, 1 - p_y, p_y) of the targets 0 and 1, each with all its digits, from one
-    exponential."""
+def _softplus(scores, p, rest):
+    """log(1 + exp(score)), all its digits, with p the sigmoid of the score and 1 - p in
+    the place of another exponential."""
     xp = array_namespace(scores)
-    wrong = (1 - 2 * targets) * scores
-    leans_wrong = wrong >= 0
-    small = xp.exp(xp.where(leans_wrong, -wrong, wrong))
-    surprise = xp.where(leans_wrong, wrong, 0) + xp.log1p(small)
-    more = 1 / (1 + small)
-    less = small * more
-    return (
-        surprise,
-        xp.where(leans_wrong, more, less),
-        xp.where(leans_wrong, less, more),
-    )
+    zero = xp.zeros((), dtype=scores.dtype, device=scores.device)
+    softplus = xp.maximum(scores, zero)
+    softplus -= xp.log1p(-xp.minimum(p, rest))
+    return softplus
 
 
 @dataclass(frozen=True)
@@ -53,13 +45,17 @@ class BinaryCrossEntropy(BinaryLoss):
     """
 
     def _value(self, scores, targets):
-        xp = array_namespace(scores)
-        wrong = (1 - 2 * targets) * scores  # how far the score leans to the wrong side
-        return xp.logaddexp(xp.zeros_like(wrong), wrong)  # softplus, log(1 + exp(.))
+        return self._value_and_gradient(scores, targets)[0]
 
     def _gradient(self, scores, targets):
+        return self._value_and_gradient(scores, targets)[1]
+
+    def _value_and_gradient(self, scores, targets):
         sign = 1 - 2 * targets
-        return sign * _sigmoid(sign * scores)  # p - y, without the subtraction
+        toward_wrong = sign * scores
+        wrong = _sigmoid(toward_wrong)  # 1 - p_y
+        value = _softplus(toward_wrong, wrong, 1 - wrong)
+        return value, sign * wrong  # p - y, without the subtraction
 
     def derivation(self):
         """-log of the probability of the target, differentiated in the logit: p - y."""

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from lossbook._validation import (
-    float_array,
+    array_namespace,
     refuse_where,
     require_number,
     require_positives,
@@ -48,6 +47,8 @@ class ClassBalancedLoss(Loss):
     the weight of its class, or scores (N,) and targets 0 and 1, with ``counts =
     (negatives, positives)``. value, gradient: as the base's.
 
+    Attribute ``weights``: the weights of the classes, a tuple of C floats that sum to C.
+
     Raises TypeError or ValueError when the base is another loss, counts or beta are no
     such numbers, or the shapes do not fit the counts.
     """
@@ -63,25 +64,22 @@ class ClassBalancedLoss(Loss):
             )
         object.__setattr__(self, "counts", _counts(self.counts))
         object.__setattr__(self, "beta", _beta(self.beta))
-
-    @property
-    def weights(self):
-        """The weights of the classes, a tuple of C floats that sum to C."""
         inverse = 1 / effective_number(self.counts, self.beta)
-        return tuple((len(inverse) * inverse / inverse.sum()).tolist())
+        weights = len(inverse) * inverse / inverse.sum()
+        object.__setattr__(self, "weights", tuple(weights.tolist()))
 
     def _fitted(self, scores, targets):
-        scores = float_array(scores, "scores", axis_of_classes=not self._binary(scores))
+        scores, targets = self.base._fitted(scores, targets)
         n_classes = 2 if self._binary(scores) else scores.shape[-1]
         if n_classes != len(self.counts):
             raise ValueError(
                 f"scores must have {len(self.counts)} classes on the last axis, as many "
                 f"as counts, got {tuple(scores.shape)}"
             )
-        return self.base._fitted(scores, targets)
+        return scores, targets
 
     def _binary(self, scores):
-        return isinstance(self.base, BinaryLoss) and np.ndim(scores) < 2
+        return isinstance(self.base, BinaryLoss) and scores.ndim < 2
 
     def _check_targets(self, scores, targets):
         self.base._check_targets(scores, targets)

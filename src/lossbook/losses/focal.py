@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
-
 from lossbook._validation import (
+    array_namespace,
     require_not_negative,
     require_number,
     require_positives,
 )
 from lossbook.losses._base import BinaryLoss, SoftmaxLoss, of_class, power
-from lossbook.losses.binary_classification import _surprise
+from lossbook.losses.binary_classification import _sigmoid, _softplus
 from lossbook.losses.multiclass_classification import CrossEntropy
+
+PLAIN = CrossEntropy()
 
 
 @dataclass(frozen=True)
@@ -38,23 +39,27 @@ class BinaryFocalLoss(BinaryLoss):
             object.__setattr__(self, "alpha", alpha)
 
     def _value(self, scores, targets):
-        surprise, wrong, _ = _surprise(scores, targets)
-        return self._weight(targets) * power(wrong, self.gamma) * surprise
+        return self._value_and_gradient(scores, targets)[0]
 
     def _gradient(self, scores, targets):
         return self._value_and_gradient(scores, targets)[1]
 
     def _value_and_gradient(self, scores, targets):
-        surprise, wrong, right = _surprise(scores, targets)
-        factor = self._weight(targets) * power(wrong, self.gamma)
+        sign = 1 - 2 * targets
+        toward_wrong = sign * scores
+        wrong = _sigmoid(toward_wrong)
+        right = 1 - wrong  # p_y
+        surprise = _softplus(toward_wrong, wrong, right)
+        factor = power(wrong, self.gamma)
+        if self.alpha is not None:
+            factor = (0.5 + (0.5 - self.alpha) * sign) * factor
         # no power of gamma - 1: its factor 1 - p_y was cancelled on paper
-        slope = factor * (wrong + self.gamma * right * surprise)
-        return factor * surprise, (1 - 2 * targets) * slope
-
-    def _weight(self, targets):
-        if self.alpha is None:
-            return 1
-        return self.alpha * targets + (1 - self.alpha) * (1 - targets)
+        slope = right * surprise
+        slope *= self.gamma
+        slope += wrong
+        slope *= factor
+        slope *= sign
+        return factor * surprise, slope
 
     def derivation(self):
         """Differentiated in the logit, with the product rule: both factors hold p_y."""
@@ -128,7 +133,7 @@ class FocalLoss(SoftmaxLoss):
 
     def _value_and_gradient(self, scores, targets):
         xp = array_namespace(scores)
-        surprise, gradient = CrossEntropy()._value_and_gradient(scores, targets)
+        surprise, gradient = PLAIN._value_and_gradient(scores, targets)
         wrong, right = -xp.expm1(-surprise), xp.exp(-surprise)
         factor = power(wrong, self.gamma)
         if self.weights is not None:

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
-
-from lossbook._validation import require_positive
+from lossbook._validation import array_namespace, require_positive
 from lossbook.losses._base import RegressionLoss
 
 

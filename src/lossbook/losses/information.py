@@ -6,9 +6,7 @@ target) and p the one that is believed (the model's).
 
 import math
 
-from array_api_compat import array_namespace
-
-from lossbook._validation import floating, refuse_where
+from lossbook._validation import array_namespace, floating, refuse_where
 
 UNITS = {"nats": 1.0, "bits": math.log(2)}
 

@@ -3,8 +3,7 @@ that fit it."""
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
-
+from lossbook._validation import array_namespace
 from lossbook.losses._base import RegressionLoss
 
 

@@ -3,11 +3,16 @@
 import math
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
-
-from lossbook._validation import floating, require_not_negative, require_positives
+from lossbook._validation import (
+    array_namespace,
+    floating,
+    require_not_negative,
+    require_positives,
+)
 from lossbook.losses._base import SoftmaxLoss
 from lossbook.losses.multiclass_classification import CrossEntropy
+
+PLAIN = CrossEntropy()
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class LogitAdjustedLoss(SoftmaxLoss):
 
     def _value_and_gradient(self, scores, targets):
         shift = _shift(self.priors, self.tau, scores)
-        return CrossEntropy()._value_and_gradient(scores + shift, targets)
+        return PLAIN._value_and_gradient(scores + shift, targets)
 
     def derivation(self):
         """-log of the adjusted probability of the class, differentiated in logit i."""

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
-
-from lossbook._validation import floating, require_number
+from lossbook._validation import array_namespace, floating, require_number
 from lossbook.losses._base import SoftmaxLoss, one_hot
 
 

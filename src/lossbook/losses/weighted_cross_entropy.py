@@ -7,6 +7,8 @@ from lossbook.losses._base import BinaryLoss, SoftmaxLoss, of_class
 from lossbook.losses.binary_classification import BinaryCrossEntropy
 from lossbook.losses.multiclass_classification import CrossEntropy
 
+BINARY, PLAIN = BinaryCrossEntropy(), CrossEntropy()
+
 
 @dataclass(frozen=True)
 class WeightedBinaryCrossEntropy(BinaryLoss):
@@ -32,10 +34,15 @@ class WeightedBinaryCrossEntropy(BinaryLoss):
         return self.pos_weight * targets + self.neg_weight * (1 - targets)
 
     def _value(self, scores, targets):
-        return self._weight(targets) * BinaryCrossEntropy()._value(scores, targets)
+        return self._value_and_gradient(scores, targets)[0]
 
     def _gradient(self, scores, targets):
-        return self._weight(targets) * BinaryCrossEntropy()._gradient(scores, targets)
+        return self._value_and_gradient(scores, targets)[1]
+
+    def _value_and_gradient(self, scores, targets):
+        value, gradient = BINARY._value_and_gradient(scores, targets)
+        weight = self._weight(targets)
+        return weight * value, weight * gradient
 
     def derivation(self):
         """The binary cross-entropy with a factor on each term, differentiated in the
@@ -93,7 +100,7 @@ class WeightedCrossEntropy(SoftmaxLoss):
         return {"weights": self.weights}
 
     def _value_and_gradient(self, scores, targets):
-        value, gradient = CrossEntropy()._value_and_gradient(scores, targets)
+        value, gradient = PLAIN._value_and_gradient(scores, targets)
         weight = of_class(self.weights, targets, scores)
         return weight * value, weight[..., None] * gradient
 
