@@ -4,12 +4,12 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab bench lock clean
+.PHONY: help book test lab comparison bench lock clean
 # a target whose recipe failed half-way must not look finished next time
 .DELETE_ON_ERROR:
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
 
 $(INSTALLED): requirements.txt requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit(f"The book needs Python 3.11 or newer, and $(PYTHON) is {v}. Try: make PYTHON=python3.11")'
@@ -28,8 +28,12 @@ lab: $(INSTALLED) ## open the chapters as notebooks in JupyterLab
 	$(BIN)/jupytext-config --settings-file .venv/etc/jupyter/labconfig/default_setting_overrides.json set-default-viewer markdown myst
 	$(BIN)/jupyter lab book
 
-bench: $(INSTALLED) ## time a cold build, chapter by chapter
+comparison: $(INSTALLED) ## run the whole comparison of losses, about 4 minutes on two cores
+	$(BIN)/python -m lossbook.comparison
+
+bench: $(INSTALLED) ## time a cold build, chapter by chapter, and every loss against autograd
 	$(BIN)/python benchmarks/build.py
+	$(BIN)/python benchmarks/losses.py
 
 lock: $(INSTALLED) ## write the versions that .venv holds to requirements.lock
 	$(BIN)/python -m pip freeze --exclude-editable > .venv/freeze

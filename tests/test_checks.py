@@ -424,7 +424,7 @@ class SpoiltClasses(CrossEntropy):
             gradient = self.spoil(gradient, scores, targets)
         return value, gradient
 
-    def derivation_values(self):
+    def derivation_values(self, targets):
         return {"xi": self.label_smoothing}
 
 
@@ -491,7 +491,7 @@ def test_the_worst_entry_of_classes_is_named_by_sample_and_class():
 
 def test_a_derivation_of_other_targets_is_refused_in_its_row_alone():
     class WithTheWrongPage(CrossEntropy):
-        def derivation_values(self):
+        def derivation_values(self, targets):
             return {"xi": self.label_smoothing + 0.01}
 
     assert refused(check_gradient(WithTheWrongPage(0.1), LOGITS, LABELS)) == {

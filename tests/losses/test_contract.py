@@ -1,9 +1,12 @@
 """What holds for every loss of `lossbook.losses`: a new one is tested by being listed
 in `EXAMPLES`."""
 
+import contextlib
 import inspect
+import itertools
+import math
 import pickle
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 
 import numpy as np
 import pytest
@@ -15,49 +18,213 @@ from hypothesis.extra.numpy import array_shapes, arrays
 import lossbook.losses
 from lossbook.losses import (
     AbsoluteError,
+    AsymmetricLoss,
     BinaryCrossEntropy,
+    BinaryFocalLoss,
+    ClassBalancedLoss,
     CrossEntropy,
+    FocalLoss,
     HuberLoss,
+    LogitAdjustedLoss,
     SquaredError,
+    WeightedBinaryCrossEntropy,
+    WeightedCrossEntropy,
 )
 from lossbook.losses._base import BinaryLoss, Loss, RegressionLoss, SoftmaxLoss
 
 
-def torch_cross_entropy(label_smoothing=0.0):
-    """PyTorch's own for scores (..., C); it has the classes on the second axis."""
-    loss = torch.nn.CrossEntropyLoss(reduction="none", label_smoothing=label_smoothing)
+def flat(loss):
+    """A loss of PyTorch for scores (N, C), for scores (..., C)."""
 
     def reference(scores, targets):
-        flat = loss(scores.reshape(-1, scores.shape[-1]), targets.reshape(-1))
-        return flat.reshape(targets.shape)
+        values = loss(scores.reshape(-1, scores.shape[-1]), targets.reshape(-1))
+        return values.reshape(targets.shape)
 
     return reference
 
 
-# By name: examples of the loss, each with PyTorch's own, unreduced.
-EXAMPLES = {
-    "SquaredError": [(SquaredError(), torch.nn.MSELoss(reduction="none"))],
-    "AbsoluteError": [(AbsoluteError(), torch.nn.L1Loss(reduction="none"))],
-    "HuberLoss": [
-        (HuberLoss(), torch.nn.HuberLoss(reduction="none")),
-        (HuberLoss(delta=0.3), torch.nn.HuberLoss(delta=0.3, reduction="none")),
-        (HuberLoss(delta=40), torch.nn.HuberLoss(delta=40, reduction="none")),
-    ],
-    "BinaryCrossEntropy": [
-        (BinaryCrossEntropy(), torch.nn.BCEWithLogitsLoss(reduction="none"))
-    ],
-    "CrossEntropy": [
-        (CrossEntropy(), torch_cross_entropy()),
-        (CrossEntropy(label_smoothing=0.1), torch_cross_entropy(0.1)),
-        (CrossEntropy(label_smoothing=1), torch_cross_entropy(1.0)),
-    ],
+def torch_cross_entropy(label_smoothing=0.0):
+    return flat(
+        torch.nn.CrossEntropyLoss(reduction="none", label_smoothing=label_smoothing)
+    )
+
+
+def torch_weighted(loss):
+    def reference(scores, targets):
+        weight = torch.tensor(loss.weights, dtype=scores.dtype)
+        return flat(torch.nn.CrossEntropyLoss(weight, reduction="none"))(
+            scores, targets
+        )
+
+    return reference
+
+
+def torch_weighted_binary(loss):
+    def reference(scores, targets):
+        ratio = torch.tensor(loss.pos_weight / loss.neg_weight, dtype=scores.dtype)
+        plain = torch.nn.BCEWithLogitsLoss(pos_weight=ratio, reduction="none")
+        return loss.neg_weight * plain(scores, targets)
+
+    return reference
+
+
+def torch_binary_focal(loss):
+    """Equation 5 of the paper by autograd, in log space."""
+    log_sigmoid = torch.nn.functional.logsigmoid
+
+    def reference(scores, targets):
+        right = torch.where(targets == 1, scores, -scores)
+        weight = 1.0
+        if loss.alpha is not None:
+            weight = loss.alpha * targets + (1 - loss.alpha) * (1 - targets)
+        return (
+            -weight * torch.exp(loss.gamma * log_sigmoid(-right)) * log_sigmoid(right)
+        )
+
+    return reference
+
+
+def torch_focal(loss):
+    """Its softmax form by autograd; 1 - p is the share of the other classes."""
+
+    def reference(scores, targets):
+        if scores.shape[-1] == 1:
+            return 0 * scores[..., 0]
+        truth = torch.nn.functional.one_hot(targets, scores.shape[-1]) == 1
+        log_all = torch.logsumexp(scores, -1)
+        log_p = torch.where(truth, scores, 0).sum(-1) - log_all
+        log_q = torch.logsumexp(scores.masked_fill(truth, -math.inf), -1) - log_all
+        weights = loss.weights or [1.0] * scores.shape[-1]
+        weight = torch.tensor(weights, dtype=scores.dtype)[targets]
+        return -weight * torch.exp(loss.gamma * log_q) * log_p
+
+    return reference
+
+
+def torch_asymmetric(loss):
+    """Equation 7 of the paper by autograd."""
+    log_sigmoid = torch.nn.functional.logsigmoid
+
+    def reference(scores, targets):
+        positive = -torch.exp(loss.gamma_pos * log_sigmoid(-scores))
+        positive = positive * log_sigmoid(scores)
+        if loss.margin == 0:
+            negative = -torch.exp(loss.gamma_neg * log_sigmoid(scores))
+            negative = negative * log_sigmoid(-scores)
+        else:
+            above = torch.sigmoid(scores) > loss.margin
+            z = torch.where(above, scores, 0)
+            p_m = torch.sigmoid(z) - loss.margin
+            negative = p_m**loss.gamma_neg * -torch.log(torch.sigmoid(-z) + loss.margin)
+            negative = torch.where(above, negative, 0)
+        return torch.where(targets == 1, positive, negative)
+
+    return reference
+
+
+def torch_class_balanced(loss):
+    """Equation 3 of the paper: the weights of the classes by their formula."""
+
+    def reference(scores, targets):
+        inverse = [(1 - loss.beta) / (1 - loss.beta**n) for n in loss.counts]
+        weights = torch.tensor(inverse, dtype=scores.dtype)
+        weights = len(inverse) * weights / weights.sum()
+        return weights[targets] * REFERENCES[type(loss.base)](loss.base)(
+            scores, targets
+        )
+
+    return reference
+
+
+def torch_logit_adjusted(loss):
+    def reference(scores, targets):
+        shift = loss.tau * torch.log(torch.tensor(loss.priors, dtype=scores.dtype))
+        return torch_cross_entropy()(scores + shift, targets)
+
+    return reference
+
+
+REFERENCES = {
+    SquaredError: lambda loss: torch.nn.MSELoss(reduction="none"),
+    AbsoluteError: lambda loss: torch.nn.L1Loss(reduction="none"),
+    HuberLoss: lambda loss: torch.nn.HuberLoss(delta=loss.delta, reduction="none"),
+    BinaryCrossEntropy: lambda loss: torch.nn.BCEWithLogitsLoss(reduction="none"),
+    CrossEntropy: lambda loss: torch_cross_entropy(loss.label_smoothing),
+    WeightedBinaryCrossEntropy: torch_weighted_binary,
+    WeightedCrossEntropy: torch_weighted,
+    BinaryFocalLoss: torch_binary_focal,
+    FocalLoss: torch_focal,
+    AsymmetricLoss: torch_asymmetric,
+    ClassBalancedLoss: torch_class_balanced,
+    LogitAdjustedLoss: torch_logit_adjusted,
 }
-PAIRS = [pair for pairs in EXAMPLES.values() for pair in pairs]
-LOSSES = [loss for loss, _ in PAIRS]
+THREE = (0.7, 0.2, 0.1)
+LOSSES = [
+    SquaredError(),
+    AbsoluteError(),
+    HuberLoss(),
+    HuberLoss(delta=0.3),
+    HuberLoss(delta=40),
+    BinaryCrossEntropy(),
+    CrossEntropy(),
+    CrossEntropy(label_smoothing=0.1),
+    CrossEntropy(label_smoothing=1),
+    WeightedBinaryCrossEntropy(pos_weight=9),
+    WeightedBinaryCrossEntropy(pos_weight=1.5, neg_weight=0.25),
+    WeightedCrossEntropy(weights=(1.0, 0.5, 2.5)),
+    BinaryFocalLoss(),
+    BinaryFocalLoss(gamma=0.5, alpha=None),
+    BinaryFocalLoss(gamma=0, alpha=0.9),
+    BinaryFocalLoss(gamma=3.7, alpha=0.5),
+    FocalLoss(),
+    FocalLoss(gamma=0.5, weights=(1.0, 0.5, 2.5)),
+    FocalLoss(gamma=0),
+    AsymmetricLoss(),
+    AsymmetricLoss(gamma_pos=1, gamma_neg=2.5, margin=0.2),
+    AsymmetricLoss(gamma_pos=0.5, gamma_neg=0.3, margin=0),
+    ClassBalancedLoss(CrossEntropy(), counts=(900, 40, 3)),
+    ClassBalancedLoss(FocalLoss(gamma=1.5), counts=(900, 40, 3), beta=0.9),
+    LogitAdjustedLoss(priors=THREE),
+    LogitAdjustedLoss(priors=THREE, tau=0.5),
+]
+PLAIN = [SquaredError, AbsoluteError, HuberLoss, BinaryCrossEntropy, CrossEntropy]
+
+
+def reference_of(loss):
+    return REFERENCES[type(loss)](loss)
+
+
+def slack(loss):
+    """The others do more arithmetic than those that PyTorch has, on both sides."""
+    return 1 if type(loss) in PLAIN else 32
+
+
+def fitted(loss, scores):
+    """The loss, with its numbers for each class repeated for as many as the scores have."""
+    if kind(loss) is not SoftmaxLoss:
+        return loss
+    new = {}
+    for name in ("weights", "counts", "priors"):
+        numbers = name in [f.name for f in fields(loss)] and getattr(loss, name)
+        if numbers and np.shape(scores)[-1] > 0:
+            several = itertools.islice(itertools.cycle(numbers), np.shape(scores)[-1])
+            new[name] = np.array(list(several))
+    if "priors" in new:
+        new["priors"] = new["priors"] / new["priors"].sum()
+    return replace(loss, **new)
+
+
+def kind(loss):
+    loss = getattr(loss, "base", loss)
+    return next(
+        base
+        for base in (RegressionLoss, BinaryLoss, SoftmaxLoss)
+        if isinstance(loss, base)
+    )
 
 
 def losses_of(*kinds):
-    losses = [loss for loss in LOSSES if isinstance(loss, kinds)]
+    losses = [loss for loss in LOSSES if Loss in kinds or kind(loss) in kinds]
     return pytest.mark.parametrize("loss", losses, ids=str)
 
 
@@ -66,20 +233,9 @@ elementwise_loss = losses_of(RegressionLoss, BinaryLoss)
 regression_loss = losses_of(RegressionLoss)
 binary_loss = losses_of(BinaryLoss)
 softmax_loss = losses_of(SoftmaxLoss)
-every_pair = pytest.mark.parametrize(
-    "loss, reference", PAIRS, ids=[str(loss) for loss in LOSSES]
-)
 both_types = pytest.mark.parametrize(
     "dtype", [np.float32, np.float64], ids=["float32", "float64"]
 )
-
-
-def kind(loss):
-    return next(
-        base
-        for base in (RegressionLoss, BinaryLoss, SoftmaxLoss)
-        if isinstance(loss, base)
-    )
 
 
 @st.composite
@@ -116,7 +272,7 @@ def grid_of_samples(loss, dtype=np.float64):
 def evaluate(loss, derivation, scores, targets, index=None):
     """The last line of a derivation of the loss; for one class, where there is an
     index."""
-    values = loss.derivation_values()
+    values = loss.derivation_values(targets)
     if kind(loss) is not SoftmaxLoss:
         name = "yhat" if kind(loss) is RegressionLoss else "z"
         return derivation.evaluate({name: scores, "y": targets, **values})
@@ -132,32 +288,36 @@ def evaluate(loss, derivation, scores, targets, index=None):
 def test_every_loss_of_the_book_is_tested_here():
     listed = {name: getattr(lossbook.losses, name) for name in lossbook.losses.__all__}
     classes = {name for name, thing in listed.items() if inspect.isclass(thing)}
-    assert set(EXAMPLES) == classes
+    assert {type(loss).__name__ for loss in LOSSES} == classes
     assert all(issubclass(listed[name], Loss) for name in classes)
     assert all(callable(thing) for thing in listed.values())
-    assert all(
-        name == type(loss).__name__
-        for name, pairs in EXAMPLES.items()
-        for loss, _ in pairs
-    )
 
 
-@every_pair
+@every_loss
 @both_types
 @given(data=st.data())
-def test_value_and_gradient_are_those_of_pytorch(loss, reference, dtype, data):
-    scores, targets = data.draw(samples(loss, dtype))
-    tensor = torch.tensor(scores, requires_grad=True)
+def test_value_and_gradient_are_those_of_pytorch(loss, dtype, data):
+    # adding the log-priors rounds as coarsely as the scores are large
+    limit = 50 if isinstance(loss, LogitAdjustedLoss) else 1e4
+    scores, targets = data.draw(samples(loss, dtype, limit))
+    loss = fitted(loss, scores)
+    reference = reference_of(loss)
+    exact = dtype if type(loss) in PLAIN else np.float64
+    tensor = torch.tensor(scores.astype(exact), requires_grad=True)
+    if kind(loss) is not SoftmaxLoss:
+        targets = targets.astype(exact)
     expected = reference(tensor, torch.tensor(targets))
     expected.sum().backward()
     value, gradient = loss.value(scores, targets), loss.gradient(scores, targets)
-    ulps = 2 * np.finfo(dtype).eps
+    ulps = 2 * slack(loss) * np.finfo(dtype).eps
     # PyTorch subtracts numbers as large as the scores, and 1 from a probability
-    subtracts = 0 if kind(loss) is RegressionLoss else 4 * np.finfo(dtype).eps
+    subtracts = 0 if kind(loss) is RegressionLoss else 2 * ulps
     largest = np.abs(scores).max(initial=1)
     np.testing.assert_allclose(
         value, expected.detach().numpy(), rtol=ulps, atol=subtracts * largest
     )
+    if type(loss) not in PLAIN:
+        subtracts += 64 * np.finfo(exact).eps * largest
     np.testing.assert_allclose(gradient, tensor.grad.numpy(), rtol=ulps, atol=subtracts)
     assert value.dtype == gradient.dtype == dtype
     assert value.shape == targets.shape
@@ -169,24 +329,28 @@ def test_value_and_gradient_are_those_of_pytorch(loss, reference, dtype, data):
 def test_the_last_line_of_the_derivation_is_the_gradient(loss, data):
     scores, targets = data.draw(samples(loss, limit=100))
     derived = evaluate(loss, loss.derivation(), scores, targets)
-    subtracts = 0 if kind(loss) is RegressionLoss else 1e-15
+    subtracts = 0 if kind(loss) is RegressionLoss else 1e-15 * slack(loss)
+    rounding = 1e-14 * slack(loss)
     np.testing.assert_allclose(
-        loss.gradient(scores, targets), derived, rtol=1e-14, atol=subtracts
+        loss.gradient(scores, targets), derived, rtol=rounding, atol=subtracts
     )
 
 
 @softmax_loss
-@pytest.mark.parametrize("n_classes", [1, 2, 4])
+@pytest.mark.parametrize("n_classes", [2, 4])
 def test_the_last_line_of_the_derivation_is_the_gradient_in_every_class(
     loss, n_classes
 ):
     rng = np.random.default_rng(n_classes)
     scores = rng.uniform(-100, 100, (40, n_classes)) * rng.choice([0.01, 1], (40, 1))
     targets = rng.integers(n_classes, size=40)
+    loss = fitted(loss, scores)
     derivation, gradient = loss.derivation(), loss.gradient(scores, targets)
     for i in range(n_classes):
         derived = evaluate(loss, derivation, scores, targets, i)
-        np.testing.assert_allclose(gradient[:, i], derived, rtol=1e-13, atol=1e-15)
+        np.testing.assert_allclose(
+            gradient[:, i], derived, rtol=1e-13, atol=1e-15 * slack(loss)
+        )
 
 
 @every_loss
@@ -196,14 +360,14 @@ def test_the_derivation_is_proved(loss):
 
 def first_line(loss):
     whole = loss.derivation()
-    return type(whole)(whole.name, whole.lines[:1], whole.where)
+    return type(whole)(whole.name, whole.lines[:1], whole.where, whole.smallest_size)
 
 
 @elementwise_loss
 @given(data=st.data())
 def test_the_first_line_of_the_derivation_is_the_value(loss, data):
     # beyond a few units the log of 1 - p, as the first line has it, loses digits
-    limit, lost = (100, 0) if kind(loss) is RegressionLoss else (5, 1e-13)
+    limit, lost = (100, 0) if kind(loss) is RegressionLoss else (5, 1e-13 * slack(loss))
     scores, targets = data.draw(samples(loss, limit=limit))
     expected = evaluate(loss, first_line(loss), scores, targets)
     np.testing.assert_allclose(
@@ -219,9 +383,10 @@ def test_the_first_line_of_the_derivation_is_the_value_in_every_class(loss, n_cl
         rng.uniform(-5, 5, (40, n_classes)),
         rng.integers(n_classes, size=40),
     )
+    loss = fitted(loss, scores)
     expected = evaluate(loss, first_line(loss), scores, targets)
     np.testing.assert_allclose(
-        loss.value(scores, targets), expected, rtol=1e-13, atol=1e-14
+        loss.value(scores, targets), expected, rtol=1e-13, atol=1e-14 * slack(loss)
     )
 
 
@@ -230,6 +395,7 @@ def test_the_first_line_of_the_derivation_is_the_value_in_every_class(loss, n_cl
 @given(data=st.data())
 def test_value_and_gradient_together_are_the_two(loss, dtype, data):
     scores, targets = data.draw(samples(loss, dtype))
+    loss = fitted(loss, scores)
     value, gradient = loss.value_and_gradient(scores, targets)
     np.testing.assert_array_equal(value, loss.value(scores, targets))
     np.testing.assert_array_equal(gradient, loss.gradient(scores, targets))
@@ -240,20 +406,22 @@ def test_value_and_gradient_together_are_the_two(loss, dtype, data):
 @given(data=st.data())
 def test_a_sample_of_a_batch_is_as_it_is_alone(loss, data):
     scores, targets = data.draw(samples(loss))
+    loss, ulps = fitted(loss, scores), 1e-15 * math.sqrt(slack(loss))
     value, gradient = loss.value_and_gradient(scores, targets)
     for where in list(np.ndindex(targets.shape))[:6]:
         alone = loss.value_and_gradient(scores[where], targets[where])
         one = loss.value_and_gradient(scores[where][None], targets[where][None])
-        np.testing.assert_allclose(value[where], alone[0], rtol=1e-15)
-        np.testing.assert_allclose(gradient[where], alone[1], rtol=1e-15)
-        np.testing.assert_allclose(value[where][None], one[0], rtol=1e-15)
-        np.testing.assert_allclose(gradient[where][None], one[1], rtol=1e-15)
+        np.testing.assert_allclose(value[where], alone[0], rtol=ulps)
+        np.testing.assert_allclose(gradient[where], alone[1], rtol=ulps)
+        np.testing.assert_allclose(value[where][None], one[0], rtol=ulps)
+        np.testing.assert_allclose(gradient[where][None], one[1], rtol=ulps)
 
 
 @every_loss
 @both_types
 def test_tensors_come_back_as_tensors_with_the_numbers_of_arrays(loss, dtype):
     scores, targets = grid_of_samples(loss, dtype)
+    loss = fitted(loss, scores)
     tensors = torch.tensor(scores), torch.tensor(targets)
     for ours, expected in zip(
         loss.value_and_gradient(*tensors),
@@ -263,7 +431,12 @@ def test_tensors_come_back_as_tensors_with_the_numbers_of_arrays(loss, dtype):
         assert isinstance(ours, torch.Tensor) and ours.dtype == tensors[0].dtype
         assert expected.dtype == dtype
         eps = np.finfo(dtype).eps
-        np.testing.assert_allclose(ours.numpy(), expected, rtol=8 * eps, atol=eps / 2)
+        np.testing.assert_allclose(
+            ours.numpy(),
+            expected,
+            rtol=8 * slack(loss) * eps,
+            atol=slack(loss) * eps / 2,
+        )
 
 
 SMOOTH_AND_NOT = {  # no score is on the kink of a regression loss
@@ -298,15 +471,15 @@ def test_autograd_runs_through_the_value_of_a_tensor_at_zero_and_at_ties_too(
     assert value.requires_grad
     value.sum().backward()
     eps = torch.finfo(dtype).eps
-    rounding = 0 if kind(loss) is RegressionLoss else 2 * eps
+    rounding = 0 if kind(loss) is RegressionLoss else 2 * eps * slack(loss)
     np.testing.assert_allclose(
-        scores.grad, gradient.detach(), rtol=4 * eps, atol=rounding
+        scores.grad, gradient.detach(), rtol=4 * eps * slack(loss), atol=rounding
     )
 
 
 @losses_of(BinaryLoss, SoftmaxLoss)
 def test_autograd_runs_through_the_gradient_of_a_tensor_too(loss):
-    reference = dict(PAIRS)[loss]
+    reference = reference_of(loss)
     scores, targets = map(torch.tensor, SMOOTH_AND_NOT[kind(loss)])
     scores = scores.to(torch.float64).requires_grad_()
     along = torch.linspace(0.5, 2, scores.numel(), dtype=torch.float64)
@@ -318,7 +491,12 @@ def test_autograd_runs_through_the_gradient_of_a_tensor_too(loss):
     (curve,) = torch.autograd.grad(
         (loss.gradient(scores, targets) * along).sum(), scores
     )
-    np.testing.assert_allclose(curve, expected, rtol=1e-14, atol=1e-15)
+    np.testing.assert_allclose(
+        curve,
+        expected,
+        rtol=1e-14 * slack(loss),
+        atol=1e-15 if type(loss) in PLAIN else 1e-11,  # the reference subtracts 1e4
+    )
 
 
 ELEMENTWISE_NUMBERS = [(1, 0), (1.5, 1), ([1, 2], [0.0, 1]), ([[1.0, 2.0]], [[0, 0]])]
@@ -342,6 +520,7 @@ NUMBERS = [
 
 @pytest.mark.parametrize("loss, scores, targets", NUMBERS, ids=str)
 def test_numbers_and_lists_are_taken_as_float64(loss, scores, targets):
+    loss = fitted(loss, scores)
     value, gradient = loss.value_and_gradient(scores, targets)
     as_type = int if kind(loss) is SoftmaxLoss else float
     expected = loss.value_and_gradient(
@@ -391,6 +570,7 @@ def test_classes_may_be_integers_of_any_type(loss, dtype, integer):
 @both_types
 def test_a_tensor_of_scores_takes_a_list_of_targets(loss, dtype):
     scores, targets = grid_of_samples(loss, dtype)
+    loss = fitted(loss, scores)
     scores = torch.tensor(scores)
     value, gradient = loss.value_and_gradient(scores, targets.tolist())
     assert value.dtype == gradient.dtype == scores.dtype
@@ -415,6 +595,7 @@ def test_the_layout_of_an_array_does_not_matter_and_it_is_not_changed(loss):
     before = whole.copy(), labels.copy()
     whole.flags.writeable = labels.flags.writeable = False
     scores = whole[::2, ::-1].T  # not contiguous
+    loss = fitted(loss, scores)
     targets = {
         RegressionLoss: whole[1::2].T,
         BinaryLoss: (labels == 1)[1::2].T,
@@ -425,7 +606,7 @@ def test_the_layout_of_an_array_does_not_matter_and_it_is_not_changed(loss):
         loss.value_and_gradient(scores.copy("C"), targets.copy("C")),
         strict=True,
     ):
-        np.testing.assert_allclose(ours, expected, rtol=1e-15)
+        np.testing.assert_allclose(ours, expected, rtol=1e-15 * slack(loss))
         ours[:] = 7  # the result is the caller's own
     np.testing.assert_array_equal(whole, before[0])
     np.testing.assert_array_equal(labels, before[1])
@@ -579,7 +760,7 @@ REFUSED_SOFTMAX = [
         ValueError,
         r"targets must be classes from 0 to 2, got -1 at index \(0,\)",
     ),
-    ([[1.0]], [1], ValueError, "targets must be classes from 0 to 0, got 1"),
+    (np.ones((1, 1)), [1], ValueError, "targets must be classes from 0 to 0, got 1"),
     (
         torch.zeros(2, 3),
         torch.tensor([0, -1]),
@@ -655,6 +836,22 @@ EVERY_REFUSED = [
 ]
 
 
+REFUSED_NUMBERS = {  # of classes, by a loss with three
+    "weights": WeightedCrossEntropy(weights=THREE),
+    "counts": ClassBalancedLoss(CrossEntropy(), counts=(9, 3, 1)),
+    "priors": LogitAdjustedLoss(priors=THREE),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_NUMBERS)
+def test_scores_of_another_number_of_classes_are_refused(name):
+    message = (
+        rf"scores must have 3 classes on the last axis, as many as {name}, got \(4, 2\)"
+    )
+    with pytest.raises(ValueError, match=message):
+        REFUSED_NUMBERS[name].value(np.zeros((4, 2)), np.zeros(4, dtype=int))
+
+
 @pytest.mark.parametrize("method", ["value", "gradient", "value_and_gradient"])
 @pytest.mark.parametrize(
     "loss, scores, targets, error, message",
@@ -662,6 +859,8 @@ EVERY_REFUSED = [
     ids=[f"{row[0]}-{row[-1]}" for row in EVERY_REFUSED],
 )
 def test_bad_input_is_refused_by_name(loss, method, scores, targets, error, message):
+    with contextlib.suppress(ValueError, IndexError):  # there may be no classes at all
+        loss = fitted(loss, scores)
     with pytest.raises(error, match=message):
         getattr(loss, method)(scores, targets)
 

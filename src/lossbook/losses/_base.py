@@ -49,8 +49,8 @@ class Loss:
         return self._value(scores, targets), self._gradient(scores, targets)
 
     def _checked(self, scores, targets):
+        scores = require_finite(float_array(scores, "scores"), "scores")
         scores, targets = self._fitted(scores, targets)
-        require_finite(scores, "scores")
         self._check_targets(scores, targets)
         return scores, targets
 

@@ -66,13 +66,17 @@ class AsymmetricLoss(BinaryLoss):
         tiny = float(xp.finfo(p.dtype).smallest_normal)
         p_m = xp.clip(p - self.margin, 0, None)
         rest_m = rest + max(self.margin, tiny)  # 1 - p_m, above the margin
-        surprise = -xp.log1p(-p_m)
-        slope = p * rest
-        ratio = slope * surprise
-        ratio /= p_m + tiny
-        ratio *= self.gamma_neg
-        slope /= rest_m
-        slope += ratio
+        if self.margin >= 0.01:
+            surprise = -xp.log1p(-p_m)
+        else:  # 1 - p_m would lose the digits of a small margin; rest_m keeps them
+            half = xp.asarray(0.5, dtype=p.dtype, device=p.device)
+            surprise = -xp.log1p(-xp.minimum(p_m, half))
+            surprise -= xp.log(2 * xp.minimum(rest_m, half))
+        steep = p * rest  # the slope of the sigmoid
+        slope = steep * surprise
+        slope /= p_m + tiny
+        slope *= self.gamma_neg
+        slope += steep / rest_m
         factor = power(p_m, self.gamma_neg)
         if self.gamma_neg == 0:
             factor = xp.astype(p_m > 0, p.dtype)
@@ -85,13 +89,9 @@ class AsymmetricLoss(BinaryLoss):
 
         from lossbook.derivation import Derivation, Line, Partial, as_written
 
-        ell, z, y, p, p_m = symbols("ell z y p p_m", real=True)
+        ell, z, y, p, p_m, v = symbols("ell z y p p_m v", real=True)
         pos, neg, margin = symbols("gamma_pos gamma_neg m", nonnegative=True)
         with as_written():
-
-            def above(expression):
-                return Piecewise((expression, p > margin), (0, True))
-
             slope = p_m**neg / (1 - p_m) - neg * p_m ** (neg - 1) * log(1 - p_m)
             first = pos * (1 - p) ** (pos - 1) * log(p) - (1 - p) ** pos / p
             lines = [
@@ -102,17 +102,21 @@ class AsymmetricLoss(BinaryLoss):
                 ),
                 Line(Partial(ell, p) * Partial(p, z), "chain rule", wrt=z),
                 Line(
-                    (y * first + (1 - y) * above(slope)) * (p * (1 - p)),
-                    "product rule in both terms; $p_m$ moves with p above the margin "
-                    "and not below; the slope of the sigmoid",
+                    (y * first + (1 - y) * v) * (p * (1 - p)),
+                    "product rule in both terms, the second one's slope being v: "
+                    "$p_m$ moves with p above the margin and not below",
                 ),
                 Line(
                     y * (1 - p) ** pos * (pos * p * log(p) - (1 - p))
-                    + (1 - y) * p * (1 - p) * above(slope),
+                    + (1 - y) * p * (1 - p) * v,
                     "multiply in: for positives it is the focal gradient",
                 ),
             ]
-            where = {p_m: Max(p - margin, 0), p: 1 / (1 + exp(-z))}
+            where = {
+                v: Piecewise((slope, p > margin), (0, True)),
+                p_m: Max(p - margin, 0),
+                p: 1 / (1 + exp(-z)),
+            }
             return Derivation(ell, lines, where)
 
     def derivation_values(self, targets):

@@ -45,17 +45,13 @@ class BinaryCrossEntropy(BinaryLoss):
     """
 
     def _value(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[0]
+        xp = array_namespace(scores)
+        wrong = (1 - 2 * targets) * scores  # how far the score leans to the wrong side
+        return xp.logaddexp(xp.zeros_like(wrong), wrong)  # softplus, log(1 + exp(.))
 
     def _gradient(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[1]
-
-    def _value_and_gradient(self, scores, targets):
         sign = 1 - 2 * targets
-        toward_wrong = sign * scores
-        wrong = _sigmoid(toward_wrong)  # 1 - p_y
-        value = _softplus(toward_wrong, wrong, 1 - wrong)
-        return value, sign * wrong  # p - y, without the subtraction
+        return sign * _sigmoid(sign * scores)  # p - y, without the subtraction
 
     def derivation(self):
         """-log of the probability of the target, differentiated in the logit: p - y."""

@@ -18,7 +18,7 @@ from lossbook.losses.weighted_cross_entropy import weighted_derivation
 
 
 def effective_number(counts, beta):
-    """The effective number of samples (1 - β^n) / (1 - β): Cui et al. (2019), theorem 1.
+    """The effective number of samples (1 - β^n) / (1 - β): Cui et al. (2019), proposition 1.
 
     counts: positive whole numbers n, one for each class. beta: from 0 (every class
         counts as one sample) to below 1 (towards 1: as its n samples).
@@ -36,7 +36,7 @@ def effective_number(counts, beta):
 @dataclass(frozen=True)
 class ClassBalancedLoss(Loss):
     """A loss whose samples are weighted by the inverse effective number of their class:
-    Cui et al. (2019), equation 3.
+    Cui et al. (2019), section 4.
 
     base: a `SoftmaxLoss` or a `BinaryLoss` of the book.
     counts: C positive whole numbers, the samples of each class in training.
