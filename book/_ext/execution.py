@@ -4,8 +4,8 @@ any page.
 MyST-NB takes a chapter's results from jupyter-cache when the code cells are the same.
 That is not enough: the chapter's numbers also come from `src/`. So each cached result
 keeps, in the `data` of its record, the digest of every file it came from: the files of
-the watched package that the kernel had imported or opened when the chapter ended, and
-the lock file, which stands for all other packages. When one of them has changed, the
+the watched package, and the scripts beside the chapter, that the kernel had imported or
+opened when the chapter ended, and the lock file, which stands for all other packages. When one of them has changed, the
 result is dropped and the chapter executed here. MyST-NB then finds every chapter in the
 cache and executes nothing itself.
 """
@@ -69,7 +69,10 @@ def execute_outdated(app, env, added, changed, removed):
         import matplotlib.font_manager  # noqa: F401
     # Taken before any kernel starts: a file that is edited while they run leaves its
     # result out of date.
-    digests = hash_files(root, app.config.execution_package, app.config.execution_lock)
+    folders = {Path(env.doc2path(name)).parent for name in outdated}
+    scripts = [path for folder in folders for path in folder.glob("*.py")]
+    watched = app.config.execution_package, app.config.execution_lock
+    digests = hash_files(root, *watched, scripts)
     failures = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         running = {
@@ -152,10 +155,11 @@ def is_current(record, root):
     )
 
 
-def hash_files(root, package, lock):
+def hash_files(root, package, lock, scripts):
     files = [
         root / lock,
         *(path for path in (root / package).rglob("*") if path.is_file()),
+        *scripts,
     ]
     return {path.relative_to(root).as_posix(): hash_file(path) for path in files}
 
@@ -184,7 +188,8 @@ def execute(env, name, notebook, root):
     start = time.perf_counter()
     with client.setup_kernel(env=environment, transport_encryption="auto"):
         ask(client, f"import sys; sys.path.insert(0, {str(HERE)!r})")
-        ask(client, f"import observer; observer.watch({str(package)!r}); del observer")
+        watched = f"{str(package)!r}, {str(path.parent)!r}"
+        ask(client, f"import observer; observer.watch({watched}); del observer")
         ask(client, "sys.path.pop(0); del sys")
         info = client.wait_for_reply(client.kc.kernel_info())
         notebook.metadata["language_info"] = info["content"]["language_info"]

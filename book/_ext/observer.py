@@ -12,24 +12,25 @@ import sys
 import time
 
 opened = set()
-folder = ""
+folder = beside = ""
 import_seconds = 0.0
 _import_depth = 0
 _plain_import = builtins.__import__
 
 
-def watch(package):
-    """Start to note the files opened below the folder `package` and the time spent
-    importing."""
-    global folder
+def watch(package, chapters):
+    """Start to note the files opened below the folder `package`, the scripts in the folder
+    `chapters`, and the time spent importing."""
+    global folder, beside
     folder = os.path.join(os.path.realpath(package), "")
+    beside = os.path.realpath(chapters)
     sys.addaudithook(_note_open)
     builtins.__import__ = _timed_import
 
 
 def report():
-    """The files below the watched folder that were imported or opened, and the import
-    seconds."""
+    """The files of the package and the scripts beside the chapter that were imported or
+    opened, and the import seconds."""
     imported = {
         getattr(module, "__file__", None) or "" for module in list(sys.modules.values())
     }
@@ -37,6 +38,7 @@ def report():
         name
         for name in map(os.path.realpath, imported | opened)
         if name.startswith(folder)
+        or (os.path.dirname(name) == beside and name.endswith(".py"))
     }
     # a .pyc stands for its source, which is in sys.modules
     return json.dumps(

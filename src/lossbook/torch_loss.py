@@ -1,7 +1,6 @@
 """Any loss of the book as a PyTorch module whose backward pass is the closed form."""
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from lossbook.losses._base import Loss
 
@@ -17,7 +16,8 @@ class TorchLoss(torch.nn.Module):
         not, "none" returns each entry.
 
     ``module(scores, targets)`` takes tensors on one device, of the shapes that the loss
-    takes, and returns the loss, which can be differentiated once. float16 and bfloat16
+    takes, and returns the loss, which can be differentiated once (RuntimeError the second
+    time). float16 and bfloat16
     scores, as under autocast, are computed in float32, and so is the loss; the gradient
     has the type of the scores. Only shapes and types are checked, since reading values
     would stall a GPU: a target that is out of range, or a score that is NaN, is not
@@ -63,8 +63,12 @@ class _ClosedForm(torch.autograd.Function):
         return value / ctx.entries if reduction == "mean" else value
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, upstream):
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            raise RuntimeError(
+                "TorchLoss can be differentiated once; for higher derivatives use "
+                "loss.value, through which autograd runs"
+            )
         (gradient,) = ctx.saved_tensors
         if ctx.reduction == "mean":
             upstream = upstream / ctx.entries

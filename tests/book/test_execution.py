@@ -36,7 +36,7 @@ def chapter(code, prose="Prose."):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """Three chapters: one uses tiny.one, one uses tiny.two and its data file, one uses
-    nothing."""
+    the script beside it."""
     book = tmp_path_factory.mktemp("book")
     files = {
         "conf.py": CONF,
@@ -44,7 +44,8 @@ def built(tmp_path_factory):
         "index.md": "# Book\n\n```{toctree}\na\nb\nc\n```\n",
         "a.md": chapter("from tiny import one\nprint(one.VALUE)"),
         "b.md": chapter("import tiny.two\nprint(tiny.two.VALUE)"),
-        "c.md": chapter("print('alone')"),
+        "c.md": chapter("import script\nprint(script.VALUE)"),
+        "script.py": "VALUE = 'alone'\n",
         "src/tiny/__init__.py": "",
         "src/tiny/one.py": "VALUE = 'one'\n",
         "src/tiny/two.py": "from pathlib import Path\nVALUE = (Path(__file__).parent / 'two.txt').read_text()\n",
@@ -105,6 +106,12 @@ def page(book, name):
 
 def test_nothing_changed(book):
     assert build(book) == set()
+
+
+def test_the_script_beside_a_chapter_edited(book):
+    (book / "script.py").write_text("VALUE = 'changed'\n")
+    assert build(book) == {"c"}
+    assert "changed" in page(book, "c") and build(book) == set()
 
 
 def test_one_chapter_edited(book):

@@ -69,7 +69,9 @@ def test_the_mean_of_pytorch_divides_by_the_weights_and_not_by_the_samples():
 def test_the_class_weights_of_scikit_learn_have_the_minimum_of_this_loss():
     features = RNG.normal(size=(200, 2))
     targets = (features[:, 0] + RNG.normal(size=200) > 1).astype(int)
-    negative, positive = compute_class_weight("balanced", classes=[0, 1], y=targets)
+    negative, positive = compute_class_weight(
+        "balanced", classes=np.array([0, 1]), y=targets
+    )
     fit = LogisticRegression(
         C=np.inf, class_weight="balanced", tol=1e-10, max_iter=1000
     )

@@ -78,8 +78,8 @@ class AsymmetricLoss(BinaryLoss):
         slope *= self.gamma_neg
         slope += steep / rest_m
         factor = power(p_m, self.gamma_neg)
-        if self.gamma_neg == 0:
-            factor = xp.astype(p_m > 0, p.dtype)
+        if self.gamma_neg not in (1, 2, 3, 4):  # then `power` of 0 may not be 0
+            factor = factor * xp.astype(p_m > 0, p.dtype)
         return factor * surprise, factor * slope
 
     def derivation(self):

@@ -18,7 +18,9 @@ from lossbook.losses.weighted_cross_entropy import weighted_derivation
 
 
 def effective_number(counts, beta):
-    """The effective number of samples (1 - β^n) / (1 - β): Cui et al. (2019), proposition 1.
+    """The effective number of samples, (1 - β^n) / (1 - β).
+
+    Source: Cui et al. (2019), proposition 1.
 
     counts: positive whole numbers n, one for each class. beta: from 0 (every class
         counts as one sample) to below 1 (towards 1: as its n samples).

@@ -113,6 +113,6 @@ def _shift(priors, tau, scores):
 def _priors(priors):
     priors = require_positives(priors, "priors")
     total = math.fsum(priors)
-    if abs(total - 1) > 0.01:
+    if abs(total - 1) > 0.01 + 1e-9:
         raise ValueError(f"priors must sum to one, got {priors} with the sum {total:g}")
     return priors
