@@ -6,8 +6,22 @@ random_state in two million.
 
 import numpy as np
 import pytest
+import scipy.special
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import multivariate_normal
+from sklearn.datasets import load_digits
 
-from lossbook.datasets import gaussians, straight_line
+from lossbook.datasets import (
+    bayes_classifier,
+    error_rates,
+    gaussians,
+    long_tailed_counts,
+    long_tailed_digits,
+    straight_line,
+)
+from lossbook.linear import Linear
 
 LINE = {"slope": -3.0, "intercept": 2.0, "noise": 0.5}
 MEANS = np.array([[0.0, 1.0], [4.0, -2.0], [-3.0, -3.0]])
@@ -198,3 +212,138 @@ def clouds(means=MEANS, covariances=COVARIANCES, counts=(1, 2, 3), random_state=
 def test_bad_input_is_refused_by_name(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+TWO = np.array([[0.0, 0.0], [2.0, 1.0]])
+COVARIANCE = np.array([[1.0, 0.5], [0.5, 1.0]])
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_the_softmax_of_the_bayes_classifier_is_the_posterior(n_classes):
+    rng = np.random.default_rng(n_classes)
+    means, priors = 2 * rng.normal(size=(n_classes, 2)), rng.dirichlet([2] * n_classes)
+    points = 3 * rng.normal(size=(50, 2))
+    densities = np.column_stack(
+        [multivariate_normal(mean, COVARIANCE).pdf(points) for mean in means]
+    )
+    joint = priors * densities
+    posterior = joint / joint.sum(axis=1, keepdims=True)
+    model = bayes_classifier(means, COVARIANCE, priors)
+    ours = scipy.special.softmax(model.scores(points), axis=1)
+    np.testing.assert_allclose(ours, posterior, rtol=1e-10)
+    scaled = bayes_classifier(means, COVARIANCE, 70 * priors)  # a common factor
+    np.testing.assert_allclose(
+        scipy.special.softmax(scaled.scores(points), axis=1), posterior, rtol=1e-10
+    )
+
+
+def test_the_error_rates_of_a_line_are_those_of_a_large_sample():
+    model = Linear([1.5, -0.3], -0.8)
+    x, y = gaussians(TWO, COVARIANCE, [200_000, 200_000], random_state=0)
+    wrong = (model.scores(x) > 0) != y
+    counted = [wrong[y == 0].mean(), wrong[y == 1].mean()]
+    ours = error_rates(model, TWO, COVARIANCE)
+    np.testing.assert_allclose(ours, counted, atol=4 * np.sqrt(0.25 / 200_000))
+
+
+def test_the_error_rates_are_the_normal_distribution_function():
+    # the Bayes line of equal priors: both are wrong beyond half the distance
+    distance = np.sqrt(TWO[1] @ np.linalg.solve(COVARIANCE, TWO[1]))
+    expected = scipy.stats.norm.cdf(-distance / 2)
+    model = bayes_classifier(TWO, COVARIANCE, [0.5, 0.5])
+    np.testing.assert_allclose(error_rates(model, TWO, COVARIANCE), expected)
+    two = Linear([2.0, 0.0], -2.0)
+    np.testing.assert_allclose(error_rates(two, TWO, COVARIANCE), expected)
+
+
+@given(st.floats(-8, 8), st.floats(-3, 3), st.floats(-3, 3))
+def test_no_line_has_a_smaller_balanced_error_than_the_bayes_line(bias, w1, w2):
+    best = error_rates(bayes_classifier(TWO, COVARIANCE, [1, 1]), TWO, COVARIANCE)
+    ours = error_rates(Linear([w1, w2], bias), TWO, COVARIANCE)
+    assert ours.mean() >= best.mean() - 1e-12
+
+
+@pytest.mark.parametrize(
+    "bias, expected", [(1.0, [1, 0]), (-1.0, [0, 1]), (0.0, [0, 1])]
+)
+def test_a_model_without_weights_says_one_class_everywhere(bias, expected):
+    ours = error_rates(Linear([0.0, 0.0], bias), TWO, COVARIANCE)
+    np.testing.assert_array_equal(ours, expected)
+
+
+def test_long_tailed_counts_are_geometric_from_the_largest_to_the_smallest():
+    assert long_tailed_counts(1000, 4, 1000) == [1000, 100, 10, 1]
+    assert long_tailed_counts(500, 3, 1) == [500, 500, 500]
+    # CIFAR-10 with the imbalance 100, as the long-tail papers have it, up to rounding
+    counts = long_tailed_counts(5000, 10, 100)
+    known = [5000, 2997, 1796, 1077, 645, 387, 232, 139, 83, 50]
+    assert np.abs(np.subtract(counts, known)).max() <= 1
+    assert long_tailed_counts(10, 5, 1e6)[-1] == 1
+
+
+@pytest.mark.parametrize("ratio", [1, 10, 50])
+def test_long_tailed_digits_have_the_counts_and_no_image_twice(ratio):
+    training, validation, test = long_tailed_digits(ratio, random_state=3)
+    counts = np.sort(np.bincount(training[1], minlength=10))[::-1]
+    np.testing.assert_array_equal(counts, long_tailed_counts(90, 10, ratio))
+    np.testing.assert_array_equal(np.bincount(validation[1]), 30)
+    np.testing.assert_array_equal(np.bincount(test[1]), 50)
+    features = np.concatenate([x for x, _ in (training, validation, test)])
+    assert len(np.unique(features, axis=0)) == len(features)
+    assert features.min() == 0 and features.max() == 1
+    pixels = {
+        tuple(image): digit
+        for image, digit in zip(*load_digits(return_X_y=True), strict=True)
+    }
+    for x, y in (training, validation, test):
+        assert [pixels[tuple(image)] for image in (16 * x).tolist()] == y.tolist()
+
+
+def test_the_seed_says_which_digit_is_rare():
+    rarest = set()
+    for seed in range(6):
+        (x, y), *_ = long_tailed_digits(50, random_state=seed)
+        (again, _), *_ = long_tailed_digits(50, random_state=seed)
+        np.testing.assert_array_equal(x, again)
+        rarest.add(np.bincount(y).argmin())
+    assert len(rarest) > 1
+
+
+REFUSED_HERE = [
+    (lambda: bayes_classifier([0, 1], COVARIANCE, [1, 1]), ValueError, "means must"),
+    (lambda: bayes_classifier(TWO, np.eye(3), [1, 1]), ValueError, "covariance must"),
+    (
+        lambda: bayes_classifier(TWO, -np.eye(2), [1, 1]),
+        ValueError,
+        "covariance must be symmetric and positive definite",
+    ),
+    (
+        lambda: bayes_classifier(TWO, [[1, 0.5], [0, 1]], [1, 1]),
+        ValueError,
+        "covariance must be symmetric",
+    ),
+    (lambda: bayes_classifier(TWO, COVARIANCE, [1]), ValueError, "priors must be 2"),
+    (
+        lambda: bayes_classifier(TWO, COVARIANCE, [1, 0]),
+        ValueError,
+        r"priors\[1\] must be positive",
+    ),
+    (
+        lambda: error_rates(Linear.zeros(2, 3), TWO, COVARIANCE),
+        ValueError,
+        "model must tell two classes apart",
+    ),
+    (lambda: long_tailed_counts(0, 3, 10), ValueError, "largest must be at least 1"),
+    (lambda: long_tailed_counts(9, 1, 10), ValueError, "n_classes must be at least 2"),
+    (lambda: long_tailed_counts(9, 3, 0.5), ValueError, "ratio must be at least 1"),
+    (lambda: long_tailed_counts(9, 3, "10"), TypeError, "ratio must be a number"),
+    (lambda: long_tailed_digits(0.1, random_state=0), ValueError, "ratio must be"),
+    (lambda: long_tailed_digits(10, random_state=-1), ValueError, "random_state must"),
+    (lambda: long_tailed_digits(10, random_state=0.5), TypeError, "random_state must"),
+]
+
+
+@pytest.mark.parametrize("call, error, message", REFUSED_HERE)
+def test_bad_input_of_the_imbalanced_data_is_refused_by_name(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

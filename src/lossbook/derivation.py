@@ -579,4 +579,8 @@ def _finite(function, point):
 
 
 def _is_zero(difference):
-    return sympy.expand(difference) == 0 or sympy.simplify(difference) == 0
+    if sympy.expand(difference) == 0:
+        return True
+    if difference.has(sympy.Heaviside) and difference.has(sympy.Piecewise):
+        return False  # SymPy tries for long and does not find that a step is a case
+    return sympy.simplify(difference) == 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lossbook._validation import array_namespace, require_not_negative
 from lossbook.losses._base import BinaryLoss, power
-from lossbook.losses.binary_classification import _sigmoid, _softplus
+from lossbook.losses.binary_classification import _quick_sigmoid, _softplus
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class AsymmetricLoss(BinaryLoss):
         return self._value_and_gradient(scores, targets)[1]
 
     def _value_and_gradient(self, scores, targets):
-        p, rest, others = _sigmoid(scores), _sigmoid(-scores), 1 - targets
+        p, rest, others = _quick_sigmoid(scores), _quick_sigmoid(-scores), 1 - targets
         positive, positive_slope = _focused(
             rest, _softplus(-scores, rest, p), p, self.gamma_pos
         )
@@ -102,8 +102,8 @@ class AsymmetricLoss(BinaryLoss):
                 ),
                 Line(Partial(ell, p) * Partial(p, z), "chain rule", wrt=z),
                 Line(
-                    (y * first + (1 - y) * v) * (p * (1 - p)),
-                    "product rule in both terms, the second one's slope being v: "
+                    y * first * (p * (1 - p)) + (1 - y) * v * (p * (1 - p)),
+                    "product rule in both terms, the second one's slope being $v$: "
                     "$p_m$ moves with p above the margin and not below",
                 ),
                 Line(

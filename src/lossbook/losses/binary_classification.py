@@ -20,10 +20,16 @@ def sigmoid(scores):
 
 def _sigmoid(scores):
     xp = array_namespace(scores)
-    if hasattr(xp, "sigmoid"):  # PyTorch's own is one pass over the memory
-        return xp.sigmoid(scores)
-    small = xp.exp(-xp.abs(scores))
+    # not -abs(scores): autograd takes that to have no slope at 0
+    small = xp.exp(xp.where(scores >= 0, -scores, scores))
     return xp.where(scores >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def _quick_sigmoid(scores):
+    """PyTorch's own for tensors, one pass over the memory where `_sigmoid` makes nine; a
+    result below the normal numbers may be 0."""
+    xp = array_namespace(scores)
+    return xp.sigmoid(scores) if hasattr(xp, "sigmoid") else _sigmoid(scores)
 
 
 def _softplus(scores, p, rest):

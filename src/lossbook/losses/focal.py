@@ -9,7 +9,7 @@ from lossbook._validation import (
     require_positives,
 )
 from lossbook.losses._base import BinaryLoss, SoftmaxLoss, of_class, power
-from lossbook.losses.binary_classification import _sigmoid, _softplus
+from lossbook.losses.binary_classification import _quick_sigmoid, _softplus
 from lossbook.losses.multiclass_classification import CrossEntropy
 
 PLAIN = CrossEntropy()
@@ -47,7 +47,7 @@ class BinaryFocalLoss(BinaryLoss):
     def _value_and_gradient(self, scores, targets):
         sign = 1 - 2 * targets
         toward_wrong = sign * scores
-        wrong = _sigmoid(toward_wrong)
+        wrong = _quick_sigmoid(toward_wrong)
         right = 1 - wrong  # p_y
         surprise = _softplus(toward_wrong, wrong, right)
         factor = power(wrong, self.gamma)
