@@ -44,9 +44,10 @@ class AsymmetricLoss(BinaryLoss):
         return self._value_and_gradient(scores, targets)[1]
 
     def _value_and_gradient(self, scores, targets):
-        p, rest, others = _quick_sigmoid(scores), _quick_sigmoid(-scores), 1 - targets
-        positive, positive_slope = _focused(
-            rest, _softplus(-scores, rest, p), p, self.gamma_pos
+        minus, others = -scores, 1 - targets
+        p, rest = _quick_sigmoid(scores), _quick_sigmoid(minus)
+        value, positive_slope = _focused(
+            rest, _softplus(minus, rest, p), p, self.gamma_pos
         )
         if self.margin:
             negative, negative_slope = self._lowered(p, rest)
@@ -54,8 +55,9 @@ class AsymmetricLoss(BinaryLoss):
             negative, negative_slope = _focused(
                 p, _softplus(scores, p, rest), rest, self.gamma_neg
             )
-        value = targets * positive
-        value += others * negative
+        value *= targets
+        negative *= others
+        value += negative
         gradient = others * negative_slope
         gradient -= targets * positive_slope
         return value, gradient
@@ -72,15 +74,16 @@ class AsymmetricLoss(BinaryLoss):
             half = xp.asarray(0.5, dtype=p.dtype, device=p.device)
             surprise = -xp.log1p(-xp.minimum(p_m, half))
             surprise -= xp.log(2 * xp.minimum(rest_m, half))
-        steep = p * rest  # the slope of the sigmoid
-        slope = steep * surprise
-        slope /= p_m + tiny
-        slope *= self.gamma_neg
-        slope += steep / rest_m
         factor = power(p_m, self.gamma_neg)
         if self.gamma_neg not in (1, 2, 3, 4):  # then `power` of 0 may not be 0
             factor = factor * xp.astype(p_m > 0, p.dtype)
-        return factor * surprise, factor * slope
+        slope = surprise / (p_m + tiny)  # the quotient tends to 1 at the margin
+        slope *= self.gamma_neg
+        slope += 1 / rest_m
+        slope *= p  # the slope of the sigmoid, p (1 - p)
+        slope *= rest
+        slope *= factor
+        return factor * surprise, slope
 
     def derivation(self):
         """Both terms, differentiated in the logit; below the margin the second has no

@@ -37,8 +37,10 @@ def _softplus(scores, p, rest):
     the place of another exponential."""
     xp = array_namespace(scores)
     zero = xp.zeros((), dtype=scores.dtype, device=scores.device)
+    smaller = xp.minimum(p, rest)
+    smaller *= -1
     softplus = xp.maximum(scores, zero)
-    softplus -= xp.log1p(-xp.minimum(p, rest))
+    softplus -= xp.log1p(smaller)
     return softplus
 
 

@@ -51,15 +51,19 @@ class BinaryFocalLoss(BinaryLoss):
         right = 1 - wrong  # p_y
         surprise = _softplus(toward_wrong, wrong, right)
         factor = power(wrong, self.gamma)
-        if self.alpha is not None:
-            factor = (0.5 + (0.5 - self.alpha) * sign) * factor
         # no power of gamma - 1: its factor 1 - p_y was cancelled on paper
         slope = right * surprise
         slope *= self.gamma
         slope += wrong
         slope *= factor
-        slope *= sign
-        return factor * surprise, slope
+        value = factor * surprise
+        if self.alpha is None:
+            slope *= sign
+        else:
+            signed = (1 - self.alpha) - targets  # -alpha, or 1 - alpha
+            slope *= signed
+            value *= array_namespace(signed).abs(signed)
+        return value, slope
 
     def derivation(self):
         """Differentiated in the logit, with the product rule: both factors hold p_y."""
