@@ -221,10 +221,12 @@ def processor():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=30)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
 
+    torch.set_num_threads(options.threads)
     rows, others = [], peers()
     for loss, kind, formula in tqdm(contenders(), desc="losses"):
         name = type(loss).__name__

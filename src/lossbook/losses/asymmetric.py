@@ -69,7 +69,8 @@ class AsymmetricLoss(BinaryLoss):
         p_m = xp.clip(p - self.margin, 0, None)
         rest_m = rest + max(self.margin, tiny)  # 1 - p_m, above the margin
         if self.margin >= 0.01:
-            surprise = -xp.log1p(-p_m)
+            surprise = xp.log1p(-p_m)
+            surprise *= -1
         else:  # 1 - p_m would lose the digits of a small margin; rest_m keeps them
             half = xp.asarray(0.5, dtype=p.dtype, device=p.device)
             surprise = -xp.log1p(-xp.minimum(p_m, half))
@@ -79,7 +80,9 @@ class AsymmetricLoss(BinaryLoss):
             factor = factor * xp.astype(p_m > 0, p.dtype)
         slope = surprise / (p_m + tiny)  # the quotient tends to 1 at the margin
         slope *= self.gamma_neg
-        slope += 1 / rest_m
+        slope *= rest_m
+        slope += 1
+        slope /= rest_m
         slope *= p  # the slope of the sigmoid, p (1 - p)
         slope *= rest
         slope *= factor

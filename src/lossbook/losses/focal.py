@@ -45,8 +45,9 @@ class BinaryFocalLoss(BinaryLoss):
         return self._value_and_gradient(scores, targets)[1]
 
     def _value_and_gradient(self, scores, targets):
-        sign = 1 - 2 * targets
-        toward_wrong = sign * scores
+        toward_wrong = 1 - targets
+        toward_wrong -= targets  # 1 for negatives, -1 for positives
+        toward_wrong *= scores
         wrong = _quick_sigmoid(toward_wrong)
         right = 1 - wrong  # p_y
         surprise = _softplus(toward_wrong, wrong, right)
@@ -56,13 +57,13 @@ class BinaryFocalLoss(BinaryLoss):
         slope *= self.gamma
         slope += wrong
         slope *= factor
-        value = factor * surprise
+        # the weight with the sign: -alpha for positives, 1 - alpha for negatives
+        signed = (0.5 if self.alpha is None else 1 - self.alpha) - targets
         if self.alpha is None:
-            slope *= sign
-        else:
-            signed = (1 - self.alpha) - targets  # -alpha, or 1 - alpha
-            slope *= signed
-            value *= array_namespace(signed).abs(signed)
+            signed *= 2
+        slope *= signed
+        value = factor * surprise
+        value *= array_namespace(signed).abs(signed)
         return value, slope
 
     def derivation(self):
