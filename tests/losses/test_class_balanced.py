@@ -46,6 +46,11 @@ def test_it_is_the_mean_number_of_places_that_n_draws_hit(volume, n):
     assert ours == pytest.approx(np.mean(distinct), rel=1e-12)
 
 
+def test_a_single_count_gives_a_single_number():
+    ours = effective_number(3, 0.5)
+    assert isinstance(ours, float) and ours == 1.75
+
+
 def test_its_limits_are_one_and_the_number_of_samples():
     counts = [1, 10, 10**6]
     np.testing.assert_array_equal(effective_number(counts, 0), 1)
@@ -168,7 +173,8 @@ REFUSED = [
     ),
     (lambda: effective_number([2.5], 0.9), ValueError, r"counts\[0\] .*whole number"),
     (lambda: effective_number(["3"], 0.9), TypeError, r"counts\[0\] must be a number"),
-    (lambda: effective_number(5, 0.9), TypeError, "counts must be a sequence"),
+    (lambda: effective_number(0, 0.9), ValueError, r"counts\[0\] must be positive"),
+    (lambda: effective_number(None, 0.9), TypeError, r"counts\[0\] must be a number"),
     (lambda: effective_number([5], 1), ValueError, "beta must be from 0 to below 1"),
     (lambda: effective_number([5], -0.1), ValueError, "beta must be from 0 to below 1"),
     (lambda: effective_number([5], None), TypeError, "beta must be a number"),

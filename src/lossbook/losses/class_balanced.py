@@ -22,12 +22,14 @@ def effective_number(counts, beta):
 
     Source: Cui et al. (2019), proposition 1.
 
-    counts: positive whole numbers n, one for each class. beta: from 0 (every class
-        counts as one sample) to below 1 (towards 1: as its n samples).
-    Returns a float64 NumPy array of the shape of counts, from 1 to n.
+    counts: positive whole numbers n, one for each class, or a single one. beta: from 0
+        (every class counts as one sample) to below 1 (towards 1: as its n samples).
+    Returns a float64 NumPy array with one for each class, or a float, from 1 to n.
 
     Raises TypeError or ValueError when a count or beta is no such number.
     """
+    if np.ndim(counts) == 0:
+        return float(effective_number([counts], beta)[0])
     counts, beta = _counts(counts), _beta(beta)
     if beta == 0:
         return np.ones(len(counts))
