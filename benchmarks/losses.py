@@ -3,14 +3,17 @@
 Each loss is computed on a million scores, float32, and its mean differentiated, in four ways:
 by `TorchLoss`; by autograd through the loss as its paper writes it; by `TorchLoss` under
 torch.compile, where there is a compiler; and by PyTorch or another library that has
-it. The ways take turns, so that whatever else the machine does hits all alike. Written to
-src/lossbook/results/speed.json, which the book's chapter on practice shows.
+it. The ways take turns, so that whatever else the machine does hits all alike. Each loss
+has a process of its own, so that it does not depend on how another left the heap. Written
+to src/lossbook/results/speed.json, which the book's chapter on practice shows.
 """
 
 import argparse
 import json
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -218,38 +221,55 @@ def processor():
     return platform.processor() or platform.machine()
 
 
+def measured(name, repeats, compile):
+    """The rows of one loss."""
+    loss, kind, formula = next(c for c in contenders() if type(c[0]).__name__ == name)
+    scores, targets = data(kind)
+    ways = {
+        "TorchLoss": TorchLoss(loss),
+        "autograd": lambda s, t: formula(s, t).mean(),
+    }
+    if compile:
+        ways["TorchLoss, compiled"] = torch.compile(TorchLoss(loss))
+    ways |= dict(peers().get(name, []))
+    milliseconds = interleaved(ways, scores, targets, repeats)
+    return [
+        {
+            "loss": name,
+            "way": way,
+            "milliseconds": round(taken, 3),
+            "over TorchLoss": round(taken / milliseconds["TorchLoss"], 2),
+            "MB": round(peak_memory(ways[way], scores, targets) / 1e6, 1),
+        }
+        for way, taken in milliseconds.items()
+    ]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--only", help="print the rows of this loss")
     options = parser.parse_args()
-
     torch.set_num_threads(options.threads)
-    rows, others = [], peers()
-    for loss, kind, formula in tqdm(contenders(), desc="losses"):
-        name = type(loss).__name__
-        scores, targets = data(kind)
-        ways = {
-            "TorchLoss": TorchLoss(loss),
-            "autograd": lambda s, t, formula=formula: formula(s, t).mean(),
-        }
-        if not options.no_compile:
-            torch._dynamo.reset()
-            ways["TorchLoss, compiled"] = torch.compile(TorchLoss(loss))
-        ways |= dict(others.get(name, []))
-        milliseconds = interleaved(ways, scores, targets, options.repeats)
-        for way, taken in milliseconds.items():
-            rows.append(
-                {
-                    "loss": name,
-                    "way": way,
-                    "milliseconds": round(taken, 3),
-                    "over TorchLoss": round(taken / milliseconds["TorchLoss"], 2),
-                    "MB": round(peak_memory(ways[way], scores, targets) / 1e6, 1),
-                }
-            )
+    if options.only:
+        rows = measured(options.only, options.repeats, not options.no_compile)
+        print(json.dumps(rows))
+        return
+
+    rows = []
+    for loss, *_ in tqdm(contenders(), desc="losses"):
+        command = [
+            sys.executable,
+            __file__,
+            *sys.argv[1:],
+            "--only",
+            type(loss).__name__,
+        ]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        rows += json.loads(done.stdout.splitlines()[-1])
     report = {
         "machine": {
             "processor": processor(),
