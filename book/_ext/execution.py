@@ -5,9 +5,9 @@ MyST-NB takes a chapter's results from jupyter-cache when the code cells are the
 That is not enough: the chapter's numbers also come from `src/`. So each cached result
 keeps, in the `data` of its record, the digest of every file it came from: the files of
 the watched package, and the scripts beside the chapter, that the kernel had imported or
-opened when the chapter ended, and the lock file, which stands for all other packages. When one of them has changed, the
-result is dropped and the chapter executed here. MyST-NB then finds every chapter in the
-cache and executes nothing itself.
+opened when the chapter ended, and the lock file, which stands for all other packages.
+When one of them has changed, the result is dropped and the chapter executed here.
+MyST-NB then finds every chapter in the cache and executes nothing itself.
 """
 
 import ast

@@ -119,12 +119,6 @@ class Weighted(BinaryLoss):
     negative: Any
     positive: Any
 
-    def _value(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[0]
-
-    def _gradient(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[1]
-
     def _value_and_gradient(self, scores, targets):
         negative, positive = (_like(w, scores) for w in (self.negative, self.positive))
         weight = negative * (1 - targets) + positive * targets

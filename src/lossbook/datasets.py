@@ -9,6 +9,7 @@ from lossbook._validation import (
     as_list,
     finite_floats,
     require_count,
+    require_not_negative,
     require_number,
     require_positives,
 )
@@ -35,8 +36,7 @@ def straight_line(
         raise ValueError(
             f"n_outliers must be at most n_samples, {n_samples}, got {n_outliers}"
         )
-    if require_number(noise, "noise") < 0:
-        raise ValueError(f"noise must not be negative, got {noise}")
+    noise = require_not_negative(noise, "noise")
     slope, intercept = (
         require_number(slope, "slope"),
         require_number(intercept, "intercept"),
@@ -164,7 +164,7 @@ def _clouds(means, covariance):
 
 
 def long_tailed_counts(largest, n_classes, ratio):
-    """The class counts of an exponential long tail: Cui et al. (2019), section 5.1.
+    """The class counts of an exponential long tail, as in Cui et al. (2019).
 
     Class c of C has ``largest * ratio ** (-c / (C - 1))`` samples, rounded, and at least
     one: from ``largest`` down to ``largest / ratio``. Returns a list of n_classes ints.

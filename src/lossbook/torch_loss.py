@@ -17,9 +17,8 @@ class TorchLoss(torch.nn.Module):
 
     ``module(scores, targets)`` takes tensors on one device, of the shapes that the loss
     takes, and returns the loss, which can be differentiated once (RuntimeError the second
-    time). float16 and bfloat16
-    scores, as under autocast, are computed in float32, and so is the loss; the gradient
-    has the type of the scores. Only shapes and types are checked, since reading values
+    time). float16 and bfloat16 scores, as under autocast, are computed in float32, and so
+    is the loss; the gradient has the type of the scores. Only shapes and types are checked, since reading values
     would stall a GPU: a target that is out of range, or a score that is NaN, is not
     refused here. Works under ``torch.compile``.
 

@@ -18,8 +18,8 @@ from lossbook._validation import (
 class Loss:
     """The contract of a loss: value and gradient from raw scores, never averaged.
 
-    A loss defines `_value` and `_gradient` on arrays that were checked, and
-    `derivation`; where the two share work it overrides `_value_and_gradient`.
+    A loss defines `_value` and `_gradient` on arrays that were checked, or
+    `_value_and_gradient` where the two share work; and `derivation`.
     """
 
     def value(self, scores, targets):
@@ -44,6 +44,12 @@ class Loss:
         """The hyper-parameters by the names that the symbols of `derivation` have, for
         these targets."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def _value(self, scores, targets):
+        return self._value_and_gradient(scores, targets)[0]
+
+    def _gradient(self, scores, targets):
+        return self._value_and_gradient(scores, targets)[1]
 
     def _value_and_gradient(self, scores, targets):
         return self._value(scores, targets), self._gradient(scores, targets)
@@ -116,11 +122,7 @@ class SoftmaxLoss(Loss):
     def _fitted(self, scores, targets):
         scores = float_array(scores, "scores", axis_of_classes=True)
         for name, numbers in self._per_class().items():
-            if len(numbers) != scores.shape[-1]:
-                raise ValueError(
-                    f"scores must have {len(numbers)} classes on the last axis, as many "
-                    f"as {name}, got {tuple(scores.shape)}"
-                )
+            require_classes(scores, scores.shape[-1], numbers, name)
         if isinstance(targets, list | tuple) and not targets:
             xp = array_namespace(scores)
             targets = xp.zeros(0, dtype=xp.int64, device=scores.device)
@@ -143,12 +145,6 @@ class SoftmaxLoss(Loss):
     def _per_class(self):
         """The hyper-parameters with an entry for each class, by name."""
         return {}
-
-    def _value(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[0]
-
-    def _gradient(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[1]
 
 
 def matching_arrays(scores, targets, dtype=np.float64):
@@ -177,6 +173,15 @@ def _elementwise(scores, targets):
             f"got {tuple(targets.shape)}"
         )
     return scores, array_namespace(scores).astype(targets, scores.dtype, copy=False)
+
+
+def require_classes(scores, n_classes, numbers, name):
+    """Refuse scores whose classes are not as many as the numbers called ``name``."""
+    if n_classes != len(numbers):
+        raise ValueError(
+            f"scores must have {len(numbers)} classes on the last axis, as many as "
+            f"{name}, got {tuple(scores.shape)}"
+        )
 
 
 def one_hot(classes, scores):

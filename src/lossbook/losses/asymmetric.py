@@ -37,12 +37,6 @@ class AsymmetricLoss(BinaryLoss):
         if self.margin >= 1:
             raise ValueError(f"margin must be below 1, got {self.margin}")
 
-    def _value(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[0]
-
-    def _gradient(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[1]
-
     def _value_and_gradient(self, scores, targets):
         minus, others = -scores, 1 - targets
         p, rest = _quick_sigmoid(scores), _quick_sigmoid(minus)

@@ -13,7 +13,13 @@ from lossbook._validation import (
     require_number,
     require_positives,
 )
-from lossbook.losses._base import BinaryLoss, Loss, SoftmaxLoss, of_class
+from lossbook.losses._base import (
+    BinaryLoss,
+    Loss,
+    SoftmaxLoss,
+    of_class,
+    require_classes,
+)
 from lossbook.losses.weighted_cross_entropy import weighted_derivation
 
 
@@ -75,11 +81,7 @@ class ClassBalancedLoss(Loss):
     def _fitted(self, scores, targets):
         scores, targets = self.base._fitted(scores, targets)
         n_classes = 2 if self._binary(scores) else scores.shape[-1]
-        if n_classes != len(self.counts):
-            raise ValueError(
-                f"scores must have {len(self.counts)} classes on the last axis, as many "
-                f"as counts, got {tuple(scores.shape)}"
-            )
+        require_classes(scores, n_classes, self.counts, "counts")
         return scores, targets
 
     def _binary(self, scores):
@@ -106,9 +108,6 @@ class ClassBalancedLoss(Loss):
 
     def _value(self, scores, targets):
         return self._weight(scores, targets) * self.base._value(scores, targets)
-
-    def _gradient(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[1]
 
     def _value_and_gradient(self, scores, targets):
         value, gradient = self.base._value_and_gradient(scores, targets)

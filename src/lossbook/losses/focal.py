@@ -38,12 +38,6 @@ class BinaryFocalLoss(BinaryLoss):
                 raise ValueError(f"alpha must be from 0 to 1, or None, got {alpha}")
             object.__setattr__(self, "alpha", alpha)
 
-    def _value(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[0]
-
-    def _gradient(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[1]
-
     def _value_and_gradient(self, scores, targets):
         toward_wrong = 1 - targets
         toward_wrong -= targets  # 1 for negatives, -1 for positives

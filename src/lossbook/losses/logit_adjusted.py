@@ -9,7 +9,7 @@ from lossbook._validation import (
     require_not_negative,
     require_positives,
 )
-from lossbook.losses._base import SoftmaxLoss
+from lossbook.losses._base import SoftmaxLoss, require_classes
 from lossbook.losses.multiclass_classification import CrossEntropy
 
 PLAIN = CrossEntropy()
@@ -96,11 +96,7 @@ def adjust_logits(scores, priors, tau=1.0):
     """
     scores = floating(scores, "scores", axis_of_classes=True)
     priors, tau = _priors(priors), require_not_negative(tau, "tau")
-    if len(priors) != scores.shape[-1]:
-        raise ValueError(
-            f"scores must have {len(priors)} classes on the last axis, as many as "
-            f"priors, got {tuple(scores.shape)}"
-        )
+    require_classes(scores, scores.shape[-1], priors, "priors")
     return scores - _shift(priors, tau, scores)
 
 

@@ -33,12 +33,6 @@ class WeightedBinaryCrossEntropy(BinaryLoss):
     def _weight(self, targets):
         return self.pos_weight * targets + self.neg_weight * (1 - targets)
 
-    def _value(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[0]
-
-    def _gradient(self, scores, targets):
-        return self._value_and_gradient(scores, targets)[1]
-
     def _value_and_gradient(self, scores, targets):
         value, gradient = BINARY._value_and_gradient(scores, targets)
         weight = self._weight(targets)
