@@ -1,0 +1,343 @@
+"""Skip-gram with negative sampling: each pair of neighbours against a few noise words.
+
+The loss of a true pair (i, j) and K noise words is the binary cross-entropy of 1 + K
+logits, <e_i, w_j> with the target 1 and <e_i, w_k> with the target 0 (Mikolov et al.
+2013b, equation 4, with the sign turned). Nothing is averaged: losses are sums over pairs,
+so that a learning rate of 0.025 means what it means in word2vec.
+
+The same training in three ways: `pair_step` for one pair at a time, `minibatch_step` for
+many pairs at once, `block_step` for blocks of a text whose pairs share their noise words.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from lossbook._validation import (
+    array_namespace,
+    require_count,
+    require_finite,
+    require_number,
+    require_positive,
+)
+from lossbook.embeddings._rows import add_rows
+from lossbook.embeddings._windows import window_pairs
+from lossbook.losses import BinaryCrossEntropy
+
+BLOCK = 32  # centre words in a block
+MINIBATCH = 256  # pairs in a minibatch
+LONGEST_STRIDE = 8  # of a shared noise word, see `NegativeSampling`
+LAST_RATE = 1e-4  # the learning rate at the end, as a share of that at the start
+
+
+@dataclass(frozen=True, eq=False)
+class WordVectors:
+    """What a word-embedding model learns. inputs: E, (V, D). outputs: W transposed,
+    (V, D)."""
+
+    inputs: np.ndarray
+    outputs: np.ndarray
+
+
+def noise_distribution(counts, power=0.75):
+    """ν, the probability of each word as noise, (V,): its count to this power, scaled to
+    sum to 1. Mikolov et al. (2013b) found 0.75 best; 1 is the unigram distribution, 0 the
+    uniform one.
+
+    counts: (V,) numbers of at least 0, not all 0.
+    Raises TypeError or ValueError naming the argument that is no such number.
+    """
+    counts = np.asarray(counts, dtype=np.float64)
+    power = require_number(power, "power")
+    if counts.ndim != 1 or not (np.isfinite(counts).all() and (counts >= 0).all()):
+        raise ValueError(
+            "counts must be a list of finite numbers that are not negative"
+        )
+    if not counts.any():
+        raise ValueError("counts must not all be zero")
+    weights = np.where(counts > 0, np.maximum(counts, 1e-300) ** power, 0)
+    return weights / weights.sum()
+
+
+def keep_probability(counts, threshold=1e-3, *, as_code=False):
+    """How probably an occurrence of each word is kept when frequent words are thinned
+    out, (V,).
+
+    With f the word's share of the text and t the threshold it is sqrt(t / f) in the paper
+    (Mikolov et al. 2013b, equation 5), and sqrt(t / f) + t / f in the authors' code; at
+    most 1.
+
+    counts: (V,) numbers of at least 0, not all 0. Raises TypeError or ValueError naming
+    the argument that is no such number.
+    """
+    threshold = require_positive(threshold, "threshold")
+    ratio = threshold / np.maximum(noise_distribution(counts, power=1), 1e-300)
+    return np.minimum(np.sqrt(ratio) + (ratio if as_code else 0), 1)
+
+
+def subsample(words, sentences, keep, rng):
+    """The text without the occurrences that are thinned out, (words, sentences); what was
+    dropped leaves no gap, so windows reach further.
+
+    words, sentences: (N,). keep: (V,) probabilities. rng: a NumPy Generator.
+    """
+    kept = rng.random(len(words)) < keep[words]
+    return words[kept], sentences[kept]
+
+
+def pair_step(vectors, centre, context, noise, learning_rate):
+    """One step of gradient descent on the loss of one pair, in place.
+
+    centre, context: two words. noise: (K,) words; those equal to context are skipped.
+    """
+    words = np.append(context, noise[noise != context])
+    targets = np.zeros(len(words))
+    targets[0] = 1
+    e, w = vectors.inputs[centre], vectors.outputs[words]
+    g = BinaryCrossEntropy().gradient(w @ e, targets)
+    vectors.inputs[centre] = e - learning_rate * (g @ w)
+    add_rows(vectors.outputs, words, -learning_rate * np.outer(g, e))
+
+
+def minibatch_step(vectors, centres, contexts, noise, learning_rate):
+    """One step of gradient descent on the summed loss of many pairs, in place.
+
+    centres, contexts: (P,) words. noise: (P, K) words; those equal to the context of
+    their pair are skipped.
+    """
+    words = np.column_stack([contexts, noise])
+    targets = np.zeros(words.shape)
+    targets[:, 0] = 1
+    e, w = vectors.inputs[centres], vectors.outputs[words]
+    g = BinaryCrossEntropy().gradient((w @ e[:, :, None])[:, :, 0], targets)
+    g[:, 1:] *= noise != contexts[:, None]
+    add_rows(vectors.inputs, centres, -learning_rate * (g[:, None] @ w)[:, 0])
+    updates = g[:, :, None] * e[:, None]
+    add_rows(
+        vectors.outputs, words.ravel(), -learning_rate * updates.reshape(-1, e.shape[1])
+    )
+
+
+def block_step(vectors, block, noise, n_noise, learning_rate):
+    """One step of gradient descent on the summed loss of all pairs in some blocks, in
+    place.
+
+    block: a `Blocks`. noise: (S,) words that all pairs share, each counted K / S times.
+    """
+    centres, contexts = block.centres, block.contexts
+    d_inputs, d_outputs, d_noise = block_gradients(
+        vectors.inputs[centres],
+        vectors.outputs[contexts],
+        vectors.outputs[noise],
+        block.pairs,
+        n_noise,
+    )
+    words = np.concatenate([contexts.ravel(), noise])
+    d_outputs = np.concatenate([d_outputs.reshape(-1, d_outputs.shape[-1]), d_noise])
+    d_inputs = d_inputs.reshape(-1, d_inputs.shape[-1])
+    add_rows(vectors.inputs, centres.ravel(), -learning_rate * d_inputs)
+    add_rows(vectors.outputs, words, -learning_rate * d_outputs)
+
+
+def block_gradients(e, w, noise, pairs, n_noise):
+    """The gradients of the summed loss of some blocks, all by matrix products (Ji et al.
+    2016).
+
+    e: (B, T, D) input vectors of the centres. w: (B, T + 2R, D) output vectors of the
+    words around them. noise: (S, D) output vectors of the noise words. pairs: (B, T,
+    T + 2R), 1 where two words are a pair, else 0. n_noise: K.
+
+    Returns the gradients in e, w and noise. Arrays of NumPy or PyTorch.
+    """
+    xp = array_namespace(e)
+    g = (_sigmoid(e @ w.mT, xp) - 1) * pairs
+    shares = pairs.sum(-1)[..., None] * (n_noise / len(noise))
+    g_noise = _sigmoid(e @ noise.mT, xp) * shares
+    d_e = g @ w + g_noise @ noise
+    d_noise = g_noise.reshape(-1, len(noise)).mT @ e.reshape(-1, e.shape[-1])
+    return d_e, g.mT @ e, d_noise
+
+
+def _sigmoid(scores, xp):
+    return 1 / (1 + xp.exp(-scores))
+
+
+def expected_loss(vectors, counts, noise, n_noise):
+    """The mean loss of a pair in nats, with the expectation over its noise words taken
+    exactly: -log σ(s_ij) - K Σ_w ν_w log σ(-s_iw), with s_ij = <e_i, w_j>.
+
+    vectors: `WordVectors`. counts: sparse (V, V), how often each pair occurs. noise: (V,)
+        probabilities. n_noise: K.
+
+    Raises ValueError when the shapes differ or there is no pair.
+    """
+    n_words = len(vectors.inputs)
+    if counts.shape != (n_words, n_words) or np.shape(noise) != (n_words,):
+        raise ValueError(
+            f"counts and noise must be for {n_words} words, as the vectors are, "
+            f"got {counts.shape} and {np.shape(noise)}"
+        )
+    counts = counts.tocoo()
+    if counts.sum() <= 0:
+        raise ValueError("counts must hold at least one pair, got none")
+    of_centre, total = np.bincount(counts.row, counts.data, n_words), 0.0
+    order = np.argsort(counts.row, kind="stable")
+    row, column, data = (x[order] for x in (counts.row, counts.col, counts.data))
+    for first in range(0, n_words, 1000):
+        part = slice(first, first + 1000)
+        scores = vectors.inputs[part] @ vectors.outputs.T
+        total += n_noise * of_centre[part] @ (np.logaddexp(0, scores) @ noise)
+        own = slice(*np.searchsorted(row, [first, first + 1000]))
+        true = scores[row[own] - first, column[own]]
+        total += data[own] @ np.logaddexp(0, -true)
+    return float(total / counts.sum())
+
+
+class Blocks(NamedTuple):
+    """Some blocks of a text. centres: (B, T) words. contexts: (B, T + 2R) words, the
+    centres and R more on either side. pairs: (B, T, T + 2R) float32, 1 where a centre and
+    a context are a pair."""
+
+    centres: np.ndarray
+    contexts: np.ndarray
+    pairs: np.ndarray
+
+
+def blocks(words, sentences, reach, n_blocks, rng):
+    """Yield the text as `Blocks` of BLOCK centres, n_blocks at a time, each centre with a
+    reach of its own, drawn from 1 to ``reach``.
+
+    words, sentences: (N,). rng: a NumPy Generator.
+    """
+    tokens = n_blocks * BLOCK
+    own = rng.integers(1, reach + 1, size=len(words))
+    filled = -(-len(words) // tokens) * tokens
+    own = np.pad(
+        own, (0, filled - len(words))
+    )  # a place after the end reaches no other
+    around = (reach, filled - len(words) + reach)
+    words = np.pad(words, around)
+    sentences = np.pad(sentences, around, constant_values=-1)
+    place = BLOCK * np.arange(n_blocks)[:, None] + np.arange(BLOCK + 2 * reach)
+    distance = np.abs(np.arange(BLOCK + 2 * reach) - reach - np.arange(BLOCK)[:, None])
+    distance[distance == 0] = reach + 1  # no word is its own neighbour
+    inner = slice(reach, reach + BLOCK)
+    for start in range(0, filled, tokens):
+        contexts, sentence = words[start + place], sentences[start + place]
+        pairs = distance <= own[start : start + tokens].reshape(n_blocks, BLOCK, 1)
+        pairs &= sentence[:, inner, None] == sentence[:, None]
+        yield Blocks(contexts[:, inner], contexts, pairs.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class NegativeSampling:
+    """Skip-gram with negative sampling, and how it is trained.
+
+    dimensions: D. reach: R of the dynamic window. n_noise: K. power: of the
+        `noise_distribution`. threshold: of `keep_probability`, as the authors' code has
+        it; None keeps every word. learning_rate: falls linearly over the epochs, almost
+        to zero.
+    n_blocks, n_shared: for `block_step`: how many blocks of 32 centres a step takes, and
+        how many noise words they share.
+
+    Raises TypeError or ValueError naming the argument that does not fit. A noise word is
+    moved by all the pairs of a step at once, by about learning_rate * 32 * n_blocks *
+    (reach + 1) * n_noise / n_shared times their mean gradient; where that is above 8 the
+    vectors soon leave the finite numbers, so it is refused.
+    """
+
+    dimensions: int = 100
+    reach: int = 5
+    n_noise: int = 5
+    power: float = 0.75
+    threshold: float | None = 1e-3
+    learning_rate: float = 0.025
+    epochs: int = 5
+    n_blocks: int = 8
+    n_shared: int = 64
+
+    def __post_init__(self):
+        for name in (
+            *("dimensions", "reach", "n_noise", "epochs"),
+            *("n_blocks", "n_shared"),
+        ):
+            require_count(getattr(self, name), name)
+        require_positive(self.learning_rate, "learning_rate")
+        require_number(self.power, "power")
+        if self.threshold is not None:
+            require_positive(self.threshold, "threshold")
+        pairs = BLOCK * self.n_blocks * (self.reach + 1)
+        strides = self.learning_rate * pairs * self.n_noise / self.n_shared
+        if strides > LONGEST_STRIDE:
+            raise ValueError(
+                f"n_shared must be at least {self.n_shared * strides / LONGEST_STRIDE:.0f} "
+                f"for {self.n_blocks} blocks a step at this learning rate, "
+                f"got {self.n_shared}"
+            )
+
+    def fit(self, corpus, *, step="blocks", random_state):
+        """Train on a `lossbook.corpora.Corpus`; returns float32 `WordVectors`.
+
+        step: "pairs", "minibatches" or "blocks". Input vectors start uniform within
+        0.5 / D of zero, output vectors at zero.
+
+        Raises ValueError when step is another word or the vectors leave the finite
+        numbers.
+        """
+        take = {"pairs": pair_step, "minibatches": minibatch_step, "blocks": block_step}
+        if step not in take:
+            raise ValueError(f"step must be one of {', '.join(take)}, got {step!r}")
+        rng = np.random.default_rng(random_state)
+        vectors = self.start(corpus, rng)
+        with np.errstate(over="ignore"):  # exp(-score) may be infinite, its share is 0
+            for arguments in self.steps(corpus, step, rng):
+                take[step](vectors, *arguments)
+        for name in ("inputs", "outputs"):
+            require_finite(getattr(vectors, name), f"{name} of the trained vectors")
+        return vectors
+
+    def start(self, corpus, rng):
+        """`WordVectors` to start from."""
+        shape = len(corpus.vocabulary), self.dimensions
+        inputs = (rng.random(shape, dtype=np.float32) - 0.5) / self.dimensions
+        return WordVectors(inputs, np.zeros(shape, dtype=np.float32))
+
+    def steps(self, corpus, step, rng):
+        """Yield what each step of a training takes after the vectors: the pairs or
+        blocks, their noise words, (for blocks K,) and the learning rate."""
+        keep = np.ones(len(corpus.vocabulary))
+        if self.threshold is not None:
+            keep = keep_probability(corpus.counts, self.threshold, as_code=True)
+        heaps = noise_distribution(corpus.counts, self.power).cumsum()
+
+        def draw(*shape):
+            noise = np.searchsorted(heaps, heaps[-1] * rng.random(shape), side="right")
+            return np.minimum(noise, len(heaps) - 1)
+
+        for epoch in tqdm(range(self.epochs), desc="epochs", delay=1, leave=False):
+            text = subsample(corpus.words, corpus.sentences, keep, rng)
+            for done, pairs in self._parts(*text, step, rng):
+                share = max(1 - (epoch + done) / self.epochs, LAST_RATE)
+                rate = self.learning_rate * share
+                if step == "blocks":
+                    yield *pairs, draw(self.n_shared), self.n_noise, rate
+                elif step == "minibatches":
+                    yield *pairs, draw(len(pairs[0]), self.n_noise), rate
+                else:
+                    yield *pairs, draw(self.n_noise), rate
+
+    def _parts(self, words, sentences, step, rng):
+        """Yield (share of the text that is done, what the next step trains on)."""
+        if step == "blocks":
+            parts = blocks(words, sentences, self.reach, self.n_blocks, rng)
+            for i, block in enumerate(parts):
+                yield i * self.n_blocks * BLOCK / len(words), (block,)
+            return
+        centres, contexts = window_pairs(words, sentences, self.reach, rng)
+        order = rng.permutation(len(centres))
+        size = 1 if step == "pairs" else MINIBATCH
+        for first in range(0, len(order), size):
+            part = order[first] if step == "pairs" else order[first : first + size]
+            yield first / len(order), (centres[part], contexts[part])

@@ -1,0 +1,40 @@
+"""Skip-gram with negative sampling in blocks, by PyTorch: the same steps on its threads."""
+
+import numpy as np
+import torch
+
+from lossbook._validation import require_finite
+from lossbook.embeddings.negative_sampling import WordVectors, block_gradients
+
+
+def fit(training, corpus, *, random_state, device="cpu"):
+    """What ``training.fit(corpus, random_state=random_state)`` returns, to rounding.
+
+    training: a `lossbook.embeddings.negative_sampling.NegativeSampling`. corpus: a
+        `lossbook.corpora.Corpus`. device: where PyTorch computes.
+
+    Raises ValueError when the vectors leave the finite numbers.
+    """
+    rng = np.random.default_rng(random_state)
+    first = training.start(corpus, rng)
+    inputs = torch.from_numpy(first.inputs).to(device)
+    outputs = torch.from_numpy(first.outputs).to(device)
+    for block, noise, n_noise, rate in training.steps(corpus, "blocks", rng):
+        arrays = (*block, noise)
+        centres, contexts, pairs, noise = (
+            torch.from_numpy(array).to(device) for array in arrays
+        )
+        d_inputs, d_outputs, d_noise = block_gradients(
+            inputs[centres], outputs[contexts], outputs[noise], pairs, n_noise
+        )
+        _add_rows(inputs, centres, d_inputs, -rate)
+        _add_rows(outputs, contexts, d_outputs, -rate)
+        _add_rows(outputs, noise, d_noise, -rate)
+    vectors = WordVectors(inputs.cpu().numpy(), outputs.cpu().numpy())
+    for name in ("inputs", "outputs"):
+        require_finite(getattr(vectors, name), f"{name} of the trained vectors")
+    return vectors
+
+
+def _add_rows(matrix, rows, updates, factor):
+    matrix.index_add_(0, rows.ravel(), updates.flatten(0, -2), alpha=factor)
