@@ -3,9 +3,10 @@
 Each loss is computed on a million scores, float32, and its mean differentiated, in four ways:
 by `TorchLoss`; by autograd through the loss as its paper writes it; by `TorchLoss` under
 torch.compile, where there is a compiler; and by PyTorch or another library that has
-it. The ways take turns, so that whatever else the machine does hits all alike. Each loss
-has a process of its own, so that it does not depend on how another left the heap. Written
-to src/lossbook/results/speed.json, which the book's chapter on practice shows.
+it. The ways take turns, step by step, so that whatever else the machine does hits all
+alike. Each has a process of its own, as a training has, so that none finds the memory as
+another left it. Written to src/lossbook/results/speed.json, which the book's chapter on
+practice shows.
 """
 
 import argparse
@@ -181,18 +182,57 @@ def peak_memory(mean_loss, scores, targets):
     return most
 
 
-def interleaved(ways, scores, targets, repeats):
-    """Milliseconds of each way, the median over repeats in which all take turns."""
-    for way in ways.values():  # warm up, and compile
-        for _ in range(3):
-            step(way, scores, targets)
-    times = {name: [] for name in ways}
+def ways_of(loss, formula, compile):
+    """The ways to compute the loss, by name: functions of scores and targets."""
+    name = type(loss).__name__
+    found = {
+        "TorchLoss": TorchLoss(loss),
+        "autograd": lambda s, t: formula(s, t).mean(),
+    }
+    if compile:
+        found["TorchLoss, compiled"] = torch.compile(TorchLoss(loss))
+    return found | dict(peers().get(name, []))
+
+
+def work(mean_loss, scores, targets):
+    """Take a step for each line of the standard input and print its seconds; at the end
+    of the input print the peak memory. The first line printed says that all is warm."""
+    for _ in range(3):
+        step(mean_loss, scores, targets)
+    print("warm", flush=True)
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        step(mean_loss, scores, targets)
+        print(time.perf_counter() - start, flush=True)
+    print(peak_memory(mean_loss, scores, targets))
+
+
+def measured(name, ways, repeats):
+    """The rows of one loss: the median over repeats in which all ways take turns."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--only", name]
+    workers = {}
+    for way in ways:
+        workers[way] = worker = subprocess.Popen(
+            [*command, way], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        if worker.stdout.readline() != "warm\n":
+            sys.exit(f"{name} by {way} failed")
+    taken = {way: [] for way in ways}
     for _ in range(repeats):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            step(way, scores, targets)
-            times[name].append(time.perf_counter() - start)
-    return {name: 1000 * statistics.median(taken) for name, taken in times.items()}
+        for way, worker in workers.items():
+            print(file=worker.stdin, flush=True)
+            taken[way].append(1000 * float(worker.stdout.readline()))
+    milliseconds = {way: statistics.median(times) for way, times in taken.items()}
+    return [
+        {
+            "loss": name,
+            "way": way,
+            "milliseconds": round(milliseconds[way], 3),
+            "over TorchLoss": round(milliseconds[way] / milliseconds["TorchLoss"], 2),
+            "MB": round(float(worker.communicate()[0]) / 1e6, 1),
+        }
+        for way, worker in workers.items()
+    ]
 
 
 def floor(repeats):
@@ -221,55 +261,25 @@ def processor():
     return platform.processor() or platform.machine()
 
 
-def measured(name, repeats, compile):
-    """The rows of one loss."""
-    loss, kind, formula = next(c for c in contenders() if type(c[0]).__name__ == name)
-    scores, targets = data(kind)
-    ways = {
-        "TorchLoss": TorchLoss(loss),
-        "autograd": lambda s, t: formula(s, t).mean(),
-    }
-    if compile:
-        ways["TorchLoss, compiled"] = torch.compile(TorchLoss(loss))
-    ways |= dict(peers().get(name, []))
-    milliseconds = interleaved(ways, scores, targets, repeats)
-    return [
-        {
-            "loss": name,
-            "way": way,
-            "milliseconds": round(taken, 3),
-            "over TorchLoss": round(taken / milliseconds["TorchLoss"], 2),
-            "MB": round(peak_memory(ways[way], scores, targets) / 1e6, 1),
-        }
-        for way, taken in milliseconds.items()
-    ]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--no-compile", action="store_true")
     parser.add_argument("--output", type=Path, default=RESULTS)
-    parser.add_argument("--only", help="print the rows of this loss")
+    parser.add_argument("--only", nargs=2, help="this loss in this way, for `work`")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    if options.only:
-        rows = measured(options.only, options.repeats, not options.no_compile)
-        print(json.dumps(rows))
-        return
-
     rows = []
-    for loss, *_ in tqdm(contenders(), desc="losses"):
-        command = [
-            sys.executable,
-            __file__,
-            *sys.argv[1:],
-            "--only",
-            type(loss).__name__,
-        ]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        rows += json.loads(done.stdout.splitlines()[-1])
+    for loss, kind, formula in tqdm(
+        contenders(), desc="losses", disable=bool(options.only)
+    ):
+        ways = ways_of(loss, formula, not options.no_compile)
+        name = type(loss).__name__
+        if not options.only:
+            rows += measured(name, ways, options.repeats)
+        elif options.only[0] == name:
+            return work(ways[options.only[1]], *data(kind))
     report = {
         "machine": {
             "processor": processor(),

@@ -37,6 +37,7 @@ class TorchLoss(torch.nn.Module):
             )
         self.loss = loss
         self.reduction = reduction
+        self._programs = {}
 
     def extra_repr(self):
         return f"{self.loss}, reduction={self.reduction!r}"
@@ -50,16 +51,39 @@ class TorchLoss(torch.nn.Module):
         scores, targets = self.loss._fitted(scores, targets)
         if self.reduction == "mean" and targets.numel() == 0:
             raise ValueError("scores must hold a sample to take a mean over, got none")
-        return _ClosedForm.apply(scores, targets, self.loss, self.reduction)
+        return _ClosedForm.apply(scores, targets, self)
+
+    def _program(self, scores):
+        """The loss as a `lossbook._replay.Program` for such scores, made the first time;
+        None where that is not possible."""
+        from lossbook._replay import record  # needed here alone, for large batches
+
+        if type(scores.detach()) is not torch.Tensor:
+            return None  # of a subclass, which may do more
+        key = id(self.loss), scores.dtype, scores.shape[1:]
+        if key not in self._programs:  # the loss is kept, so that its id is its own
+            self._programs[key] = self.loss, record(self.loss, scores, PIECE)
+        return self._programs[key][1]
+
+    def __getstate__(self):  # what is copied or saved makes its own
+        return {**self.__dict__, "_programs": {}}
 
 
 class _ClosedForm(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, scores, targets, loss, reduction):
-        value, gradient = _value_and_gradient(loss, scores, targets, reduction)
+    def forward(ctx, scores, targets, module):
+        ctx.reduction, ctx.divisor = module.reduction, 1
+        on_cpu = scores.device.type == "cpu" and not torch.compiler.is_compiling()
+        if on_cpu and scores.numel() > PIECE:
+            value, gradient = _in_pieces(module, scores, targets)
+        else:
+            value, gradient = module.loss._value_and_gradient(scores, targets)
+            if module.reduction == "mean":  # the gradient waits for the backward pass
+                ctx.divisor = value.numel()
+            if module.reduction != "none":
+                value = value.sum() / ctx.divisor
         ctx.save_for_backward(gradient)
-        ctx.reduction, ctx.entries = reduction, targets.numel()
-        return value / ctx.entries if reduction == "mean" else value
+        return value
 
     @staticmethod
     def backward(ctx, upstream):
@@ -69,23 +93,42 @@ class _ClosedForm(torch.autograd.Function):
                 "loss.value, through which autograd runs"
             )
         (gradient,) = ctx.saved_tensors
-        if ctx.reduction == "mean":
-            upstream = upstream / ctx.entries
-        elif ctx.reduction == "none" and upstream.ndim < gradient.ndim:
-            upstream = upstream[..., None]  # one for all classes of a sample
-        return gradient * upstream, None, None, None
+        if ctx.reduction == "none":
+            if upstream.ndim < gradient.ndim:
+                upstream = upstream[..., None]  # one for all classes of a sample
+        elif ctx.divisor > 1:
+            upstream = upstream / ctx.divisor
+        elif not torch.compiler.is_compiling() and _is_one(upstream):
+            return gradient, None, None
+        return gradient * upstream, None, None
 
 
-def _value_and_gradient(loss, scores, targets, reduction):
-    """The loss, summed or each entry's, and its gradient in every score."""
-    if torch.compiler.is_compiling() or scores.is_cuda or scores.numel() <= PIECE:
-        value, gradient = loss._value_and_gradient(scores, targets)
-        return value if reduction == "none" else value.sum(), gradient
+def _in_pieces(module, scores, targets):
+    """The loss, reduced, and its gradient in every score, worked on in pieces that stay
+    in the processor's cache."""
+    reduction, divisor = module.reduction, 1
+    program = module._program(scores)
+    if program is not None:
+        if reduction == "mean":
+            divisor = scores.numel()
+        value, gradient = program(scores, targets, reduction, divisor)
+        return value / divisor if reduction == "mean" else value, gradient
     rows = max(1, PIECE * len(scores) // scores.numel())
-    gradient = torch.empty_like(scores)
-    values = []
+    gradient, values = torch.empty_like(scores), []
     for start in range(0, len(scores), rows):
         piece = slice(start, start + rows)
-        value, gradient[piece] = loss._value_and_gradient(scores[piece], targets[piece])
-        values.append(value if reduction == "none" else value.sum())
+        value, whole = module.loss._value_and_gradient(scores[piece], targets[piece])
+        if reduction == "mean":
+            divisor = len(scores) * value[0].numel()
+        torch.div(whole, divisor, out=gradient[piece])
+        values.append(value if reduction == "none" else value.sum() / divisor)
     return torch.cat(values) if reduction == "none" else sum(values), gradient
+
+
+def _is_one(upstream):
+    """Whether it is a number on the CPU, and 1: as when the loss is what is
+    differentiated."""
+    try:
+        return upstream.device.type == "cpu" and upstream.item() == 1
+    except RuntimeError:  # it stands for many numbers, under torch.vmap
+        return False

@@ -1,6 +1,8 @@
 """What all losses share: the contract, and the checks of what comes in."""
 
 from dataclasses import dataclass, fields
+from functools import reduce
+from operator import mul
 
 import numpy as np
 
@@ -199,6 +201,14 @@ def of_class(numbers, classes, scores):
     return table[xp.astype(classes, xp.int64, copy=False)]
 
 
+def sign_of(numbers):
+    """-1, 0 or 1. For tensors it is PyTorch's own, without the extra passes over the
+    memory in which array_api_compat looks for NaN."""
+    if hasattr(numbers, "sign"):
+        return numbers.sign()
+    return array_namespace(numbers).sign(numbers)
+
+
 def power(base, exponent):
     """``base ** exponent`` of numbers from 0 to 1, with 0 ** 0 = 1.
 
@@ -208,8 +218,9 @@ def power(base, exponent):
     """
     if exponent == 0:
         return 1.0
-    if exponent in (1, 2, 3, 4):
-        square = base * base
-        return {1: base, 2: square, 3: square * base, 4: square * square}[exponent]
+    if exponent in (1, 2, 3):
+        return reduce(mul, int(exponent) * [base])
+    if exponent == 4:
+        return power(power(base, 2), 2)
     xp = array_namespace(base)
     return xp.clip(base, float(xp.finfo(base.dtype).smallest_normal), None) ** exponent

@@ -4,7 +4,7 @@ left alone."""
 from dataclasses import dataclass
 
 from lossbook._validation import array_namespace, require_not_negative
-from lossbook.losses._base import BinaryLoss, power
+from lossbook.losses._base import BinaryLoss, power, sign_of
 from lossbook.losses.binary_classification import _quick_sigmoid, _softplus
 
 
@@ -71,7 +71,7 @@ class AsymmetricLoss(BinaryLoss):
             surprise -= xp.log(2 * xp.minimum(rest_m, half))
         factor = power(p_m, self.gamma_neg)
         if self.gamma_neg not in (1, 2, 3, 4):  # then `power` of 0 may not be 0
-            factor = factor * xp.astype(p_m > 0, p.dtype)
+            factor = factor * sign_of(p_m)
         slope = surprise / (p_m + tiny)  # the quotient tends to 1 at the margin
         slope *= self.gamma_neg
         slope *= rest_m

@@ -55,7 +55,8 @@ class BinaryCrossEntropy(BinaryLoss):
     def _value(self, scores, targets):
         xp = array_namespace(scores)
         wrong = (1 - 2 * targets) * scores  # how far the score leans to the wrong side
-        return xp.logaddexp(xp.zeros_like(wrong), wrong)  # softplus, log(1 + exp(.))
+        zero = xp.zeros((), dtype=wrong.dtype, device=wrong.device)
+        return xp.logaddexp(zero, wrong)  # softplus, log(1 + exp(.))
 
     def _gradient(self, scores, targets):
         sign = 1 - 2 * targets

@@ -4,7 +4,7 @@ that fit it."""
 from dataclasses import dataclass
 
 from lossbook._validation import array_namespace
-from lossbook.losses._base import RegressionLoss
+from lossbook.losses._base import RegressionLoss, sign_of
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class AbsoluteError(RegressionLoss):
         return array_namespace(scores).abs(scores - targets)
 
     def _gradient(self, scores, targets):
-        return array_namespace(scores).sign(scores - targets)
+        return sign_of(scores - targets)
 
     def derivation(self):
         """|ŷ - y|, differentiated in the score ŷ on both sides of the kink: sign(ŷ -
