@@ -248,7 +248,7 @@ def _autograd(function, scores, targets):
 def _score_differences(loss, scores, targets, gradient):
     """`_differences` in every score; class by class where a sample's loss depends on all
     of its scores."""
-    if targets.shape == scores.shape:
+    if loss.value(scores, targets).shape == scores.shape:
         return _differences(lambda s: loss.value(s, targets), scores, gradient)
 
     def in_class(c):
@@ -269,7 +269,7 @@ def _derived(loss, scores, targets):
     variable = next(line.wrt for line in derivation.lines if line.wrt is not None)
     values = loss.derivation_values(targets)
     if targets.shape == scores.shape:
-        return derivation.evaluate({**values, str(variable): scores, "y": targets})
+        return derivation.evaluate({"y": targets, **values, str(variable): scores})
     gradient, n_classes = np.empty_like(scores), scores.shape[-1]
     name, index = str(variable.base.label), str(variable.indices[0].label)
     for y in np.unique(targets):
