@@ -47,11 +47,14 @@ def window_counts(corpus, reach, weight):
     the centre and the column its neighbour; symmetric, since windows are.
 
     weight: a function of the distance, 1 to reach: what an occurrence there counts.
+
+    Raises TypeError or ValueError when reach is not a positive integer.
     """
-    n_words = len(corpus.vocabulary)
-    counts = csr_array((n_words, n_words))
+    reach = require_count(reach, "reach")
+    shape = 2 * (len(corpus.vocabulary),)
+    after = csr_array(shape)
     for distance, left in neighbouring(corpus.sentences, reach):
-        places = corpus.words[left], corpus.words[left + distance]
-        ones = np.full(len(left), float(weight(distance)))
-        counts = counts + coo_array((ones, places), shape=counts.shape).tocsr()
-    return counts + counts.T
+        pairs = corpus.words[left], corpus.words[left + distance]
+        occurrences = coo_array((np.ones(len(left)), pairs), shape).tocsr()
+        after += float(weight(distance)) * occurrences
+    return after + after.T
