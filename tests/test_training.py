@@ -9,7 +9,11 @@ from sklearn.linear_model import LinearRegression
 from lossbook.datasets import straight_line
 from lossbook.linear import Linear
 from lossbook.losses import AbsoluteError, HuberLoss, SquaredError
-from lossbook.training import gradient_descent, mean_loss_and_gradients
+from lossbook.training import (
+    gradient_descent,
+    mean_loss_and_gradients,
+    stochastic_gradient_descent,
+)
 
 FEATURES, TARGETS = straight_line(
     30, slope=2, intercept=1, noise=0.3, n_outliers=3, outlier_shift=5, random_state=0
@@ -243,3 +247,121 @@ def test_an_infinite_loss_at_the_start_is_refused():
             learning_rate=0.1,
             steps=1,
         )
+
+
+# stochastic gradient descent
+
+
+def stochastic(**changed):
+    arguments = {
+        "features": FEATURES,
+        "targets": TARGETS,
+        "learning_rate": 0.1,
+        "batch_size": 8,
+        "epochs": 3,
+        "random_state": 0,
+    } | changed
+    return stochastic_gradient_descent(Linear([-1.0], 0.5), SquaredError(), **arguments)
+
+
+def test_its_epochs_are_those_of_pytorch_in_the_same_order():
+    history = stochastic(epochs=20)
+    w = torch.tensor([-1.0], dtype=torch.float64, requires_grad=True)
+    b = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.SGD([w, b], lr=0.1)
+    x, y = torch.tensor(FEATURES), torch.tensor(TARGETS)
+    orders = np.random.default_rng(0)
+    for epoch in range(21):
+        with torch.no_grad():
+            mean = torch.nn.functional.mse_loss(x @ w + b, y).item()
+        assert history.losses[epoch] == pytest.approx(mean, rel=1e-12)
+        assert history.parameter("weights")[epoch, 0] == pytest.approx(
+            w.item(), rel=1e-12
+        )
+        for batch in torch.tensor(orders.permutation(30)).split(8):
+            optimizer.zero_grad()
+            torch.nn.functional.mse_loss(x[batch] @ w + b, y[batch]).backward()
+            optimizer.step()
+
+
+def test_one_batch_of_all_samples_is_gradient_descent():
+    whole = stochastic(batch_size=30, epochs=5)
+    plain = gradient_descent(
+        Linear([-1.0], 0.5),
+        SquaredError(),
+        FEATURES,
+        TARGETS,
+        learning_rate=0.1,
+        steps=5,
+    )
+    np.testing.assert_allclose(whole.losses, plain.losses, rtol=1e-12)
+    larger = stochastic(batch_size=1000, epochs=5)
+    np.testing.assert_array_equal(whole.losses, larger.losses)
+
+
+def test_every_sample_is_used_once_in_an_epoch():
+    seen = []
+
+    class Noting(Linear):
+        def gradients(self, features, score_gradient):
+            seen.append(features[:, 0])
+            return super().gradients(features, score_gradient)
+
+    stochastic_gradient_descent(
+        Noting([0.0]),
+        SquaredError(),
+        np.arange(30.0)[:, None],
+        np.zeros(30),
+        learning_rate=1e-3,
+        batch_size=8,
+        epochs=2,
+        random_state=1,
+    )
+    assert [len(batch) for batch in seen] == [8, 8, 8, 6] * 2
+    first, second = np.concatenate(seen[:4]), np.concatenate(seen[4:])
+    assert sorted(first) == sorted(second) == list(range(30))
+    assert first.tolist() != second.tolist() != list(range(30))
+
+
+def test_its_history_has_an_entry_for_every_epoch_and_the_start():
+    history = stochastic()
+    assert len(history.models) == len(history.losses) == 4
+    for model, value in zip(history.models, history.losses, strict=True):
+        assert value == pytest.approx(
+            np.mean((model.scores(FEATURES) - TARGETS) ** 2), rel=1e-12
+        )
+    again, other = stochastic(), stochastic(random_state=1)
+    np.testing.assert_array_equal(history.losses, again.losses)
+    assert history.losses[-1] != other.losses[-1]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("learning_rate", [1e3, 1e200])
+def test_its_divergence_is_said_and_what_came_before_is_finite(learning_rate):
+    history = stochastic(learning_rate=learning_rate, epochs=100)
+    assert history.diverged and 1 <= len(history.losses) < 101
+    assert len(history.models) == len(history.losses)
+    assert np.isfinite(history.losses).all()
+
+
+@pytest.mark.parametrize(
+    "changed, error, message",
+    [
+        ({"learning_rate": 0}, ValueError, "learning_rate must be positive"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
+        ({"batch_size": 2.0}, TypeError, "batch_size must be an integer, got float"),
+        ({"epochs": -1}, ValueError, "epochs must be at least 0"),
+        ({"random_state": None}, TypeError, "random_state must be an integer"),
+        ({"targets": TARGETS[:29]}, ValueError, "features must hold .*got 30 and 29"),
+        (
+            {"features": np.zeros((0, 1)), "targets": np.zeros(0)},
+            ValueError,
+            "features must hold at least one sample",
+        ),
+        ({"features": np.full((30, 1), 1e200)}, ValueError, "finite mean loss"),
+        ({"features": np.zeros((30, 2))}, ValueError, "features must have shape"),
+    ],
+)
+def test_its_bad_arguments_are_refused_by_name(changed, error, message):
+    with pytest.raises(error, match=message):
+        stochastic(**changed)

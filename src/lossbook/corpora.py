@@ -3,6 +3,7 @@ probabilities are known, and one real, the English in the docstrings of the pack
 the book installs."""
 
 import ast
+import contextlib
 import hashlib
 import os
 import re
@@ -406,7 +407,8 @@ def _keep(path, corpus):
         )
         os.replace(own, path)
     except OSError:
-        own.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            own.unlink(missing_ok=True)
 
 
 def _docstrings():

@@ -17,8 +17,9 @@ from lossbook._validation import NotFiniteError, require_count, require_positive
 class History:
     """What a training run went through.
 
-    models: the model before the first step and after every step, steps + 1 of them.
-    losses: (steps + 1,) the mean loss of each.
+    models: the model before the first step and after every step, steps + 1 of them; in
+        `stochastic_gradient_descent` after every epoch, epochs + 1 of them.
+    losses: the mean loss of each, over all samples.
     diverged: whether the run was stopped because the next model, or its loss, was no
         longer finite.
     """
@@ -33,7 +34,7 @@ class History:
         return self.models[-1]
 
     def parameter(self, name):
-        """The path of one parameter, (steps + 1, *its shape). Raises ValueError when
+        """The path of one parameter, (models, *its shape). Raises ValueError when
         there is none of that name."""
         if name not in self.model.parameters:
             raise ValueError(
@@ -79,12 +80,8 @@ def gradient_descent(model, loss, features, targets, *, learning_rate, steps):
             raise ValueError(f"model must start from a finite mean loss, got {value}")
         models, losses, diverged = [model], [value], False
         for _ in tqdm(range(steps), desc="gradient descent", delay=1, leave=False):
-            new = {
-                name: p - learning_rate * gradients[name]
-                for name, p in model.parameters.items()
-            }
             try:
-                model = replace(model, **new)
+                model = _step(model, gradients, learning_rate)
                 value, gradients = mean_loss_and_gradients(
                     model, loss, features, targets
                 )
@@ -96,3 +93,79 @@ def gradient_descent(model, loss, features, targets, *, learning_rate, steps):
             models.append(model)
             losses.append(value)
     return History(models, np.array(losses), diverged)
+
+
+def stochastic_gradient_descent(
+    model,
+    loss,
+    features,
+    targets,
+    *,
+    learning_rate,
+    batch_size,
+    epochs,
+    random_state,
+):
+    """Gradient descent on the mean loss of one minibatch after another; returns the
+    `History`, with an entry for every epoch.
+
+    An epoch is one pass over the samples, in a new random order, batch_size at a time
+    (the last batch may be smaller). Each step subtracts learning_rate times the gradient
+    of the mean loss of its batch from every parameter. A run that leaves the finite
+    numbers is stopped as in `gradient_descent`. A progress bar appears after a second.
+
+    Raises TypeError or ValueError naming the argument when learning_rate is not
+    positive, batch_size or epochs is not a count, or the data do not fit the model or
+    give it an infinite loss.
+    """
+    learning_rate = require_positive(learning_rate, "learning_rate")
+    batch_size = require_count(batch_size, "batch_size")
+    epochs = require_count(epochs, "epochs", minimum=0)
+    rng = np.random.default_rng(require_count(random_state, "random_state", minimum=0))
+    features, targets = np.asarray(features), np.asarray(targets)
+    n = len(features)
+    if len(targets) != n or n == 0:
+        raise ValueError(
+            f"features must hold at least one sample, and targets as many, "
+            f"got {n} and {len(targets)}"
+        )
+
+    def mean_loss(model):
+        total = 0.0
+        for start in range(0, n, batch_size):
+            part = slice(start, start + batch_size)
+            total += loss.value(model.scores(features[part]), targets[part]).sum()
+        return float(total / n)
+
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = mean_loss(model)
+        if not np.isfinite(value):
+            raise ValueError(f"model must start from a finite mean loss, got {value}")
+        models, losses, diverged = [model], [value], False
+        for _ in tqdm(range(epochs), desc="epochs", delay=1, leave=False):
+            order = rng.permutation(n)
+            try:
+                for start in range(0, n, batch_size):
+                    batch = order[start : start + batch_size]
+                    _, gradients = mean_loss_and_gradients(
+                        model, loss, features[batch], targets[batch]
+                    )
+                    model = _step(model, gradients, learning_rate)
+                value = mean_loss(model)
+                diverged = not np.isfinite(value)
+            except NotFiniteError:
+                diverged = True
+            if diverged:
+                break
+            models.append(model)
+            losses.append(value)
+    return History(models, np.array(losses), diverged)
+
+
+def _step(model, gradients, learning_rate):
+    """The model after one step against the gradients."""
+    new = {
+        name: p - learning_rate * gradients[name]
+        for name, p in model.parameters.items()
+    }
+    return replace(model, **new)
