@@ -31,9 +31,10 @@ lab: $(INSTALLED) ## open the chapters as notebooks in JupyterLab
 comparison: $(INSTALLED) ## run the whole comparison of losses, about 4 minutes on two cores
 	$(BIN)/python -m lossbook.comparison
 
-bench: $(INSTALLED) ## time a cold build, chapter by chapter, and every loss against autograd
+bench: $(INSTALLED) ## time a cold build, every loss against autograd, and word vectors against gensim
 	$(BIN)/python benchmarks/build.py
 	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python benchmarks/embeddings.py
 
 lock: $(INSTALLED) ## write the versions that .venv holds to requirements.lock
 	$(BIN)/python -m pip freeze --exclude-editable > .venv/freeze
