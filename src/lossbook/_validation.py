@@ -152,3 +152,24 @@ def require_count(value, name, minimum=1):
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {value}")
     return int(value)
+
+
+def require_words(words, name, n_words, shape):
+    """``words`` as an integer NumPy array of ``shape`` (None: any length); TypeError or
+    ValueError naming it when they are not words from 0 to ``n_words - 1``."""
+    words = np.asarray(words)
+    if words.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got {words.dtype}")
+    fits = words.ndim == len(shape) and all(
+        expected in (None, length)
+        for expected, length in zip(shape, words.shape, strict=True)
+    )
+    if not fits:
+        expected = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name} must have shape ({expected}), got {words.shape}")
+    outside = (words < 0) | (words >= n_words)
+    if outside.any():
+        raise ValueError(
+            f"{name} must be words from 0 to {n_words - 1}, got {words[outside][0]}"
+        )
+    return words
