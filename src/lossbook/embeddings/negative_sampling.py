@@ -17,11 +17,15 @@ from tqdm import tqdm
 
 from lossbook._validation import (
     array_namespace,
+    finite_floats,
+    refuse_where,
     require_count,
     require_finite,
+    require_not_negative,
     require_number,
     require_positive,
 )
+from lossbook.corpora import Corpus
 from lossbook.embeddings._rows import add_rows
 from lossbook.embeddings._windows import window_pairs
 from lossbook.losses import BinaryCrossEntropy
@@ -29,6 +33,7 @@ from lossbook.losses import BinaryCrossEntropy
 BLOCK = 32  # centre words in a block
 MINIBATCH = 256  # pairs in a minibatch
 LONGEST_STRIDE = 8  # of a shared noise word, see `NegativeSampling`
+LARGEST_ENTRY = 50  # of a trained vector; those of a good training stay below 10
 LAST_RATE = 1e-4  # the learning rate at the end, as a share of that at the start
 
 
@@ -49,12 +54,9 @@ def noise_distribution(counts, power=0.75):
     counts: (V,) numbers of at least 0, not all 0.
     Raises TypeError or ValueError naming the argument that is no such number.
     """
-    counts = np.asarray(counts, dtype=np.float64)
+    counts = np.asarray(finite_floats(counts, "counts", ndim=1))
     power = require_number(power, "power")
-    if counts.ndim != 1 or not (np.isfinite(counts).all() and (counts >= 0).all()):
-        raise ValueError(
-            "counts must be a list of finite numbers that are not negative"
-        )
+    refuse_where(counts < 0, counts, "counts", "not be negative")
     if not counts.any():
         raise ValueError("counts must not all be zero")
     weights = np.where(counts > 0, np.maximum(counts, 1e-300) ** power, 0)
@@ -97,8 +99,8 @@ def pair_step(vectors, centre, context, noise, learning_rate):
     targets[0] = 1
     e, w = vectors.inputs[centre], vectors.outputs[words]
     g = BinaryCrossEntropy().gradient(w @ e, targets)
-    vectors.inputs[centre] = e - learning_rate * (g @ w)
     add_rows(vectors.outputs, words, -learning_rate * np.outer(g, e))
+    vectors.inputs[centre] -= learning_rate * (g @ w)  # last, since e is a view of it
 
 
 def minibatch_step(vectors, centres, contexts, noise, learning_rate):
@@ -195,6 +197,104 @@ def expected_loss(vectors, counts, noise, n_noise):
     return float(total / counts.sum())
 
 
+def shifted_pmi(counts, noise, n_noise):
+    """The scores at which the `expected_loss` of a table of counts is least, if each cell
+    may have a score of its own: log(M_ij / (M_i ν_j)) - log K, M_i the sum of row i.
+
+    With the unigram distribution as noise it is the pointwise mutual information less
+    log K (Levy and Goldberg 2014, section 3.1).
+
+    counts: sparse (V, V), how often each pair occurs. noise: (V,) probabilities. n_noise:
+        K.
+
+    Returns a sparse coo_array (V, V) with the cells that occur; of others it would be
+    minus infinity. Raises TypeError or ValueError when n_noise is not a positive integer,
+    the shapes differ, or a word that occurs is never noise.
+    """
+    n_noise, noise = require_count(n_noise, "n_noise"), np.asarray(noise, np.float64)
+    if noise.ndim != 1 or counts.shape != (len(noise), len(noise)):
+        raise ValueError(
+            f"counts must have shape (V, V) and noise (V,), got {counts.shape} "
+            f"and {noise.shape}"
+        )
+    cells = counts.tocoo(copy=True)
+    cells.sum_duplicates()
+    cells.eliminate_zeros()
+    if not (cells.data > 0).all():
+        raise ValueError("counts must not be negative")
+    if not (noise[cells.col] > 0).all():
+        raise ValueError("noise must be positive for every word that is a context")
+    of_centre = np.bincount(cells.row, cells.data, len(noise))
+    expected = n_noise * of_centre[cells.row] * noise[cells.col]
+    cells.data = np.log(cells.data / expected)
+    return cells
+
+
+def find_phrases(corpus, *, discount=5, threshold=100):
+    """Pairs of words that follow one another far more often than by chance: ``(pairs,
+    scores)``, (P, 2) and (P,), the highest score first.
+
+    The score of a, b is N (count(a b) - discount) / (count(a) count(b)): Mikolov et al.
+    (2013b), equation 6, times the number of tokens N as in the authors' code, so that a
+    threshold means the same in a longer text. Pairs above it are phrases; ``discount``
+    keeps out pairs of rare words. Counts are those within sentences.
+
+    corpus: a `lossbook.corpora.Corpus`. Raises TypeError or ValueError when discount is a
+    negative number or none, or threshold not a positive one.
+    """
+    discount = require_not_negative(discount, "discount")
+    threshold = require_positive(threshold, "threshold")
+    keys = _keys_of_neighbours(corpus)
+    found, together = np.unique(keys[keys >= 0], return_counts=True)
+    pairs = np.stack(np.divmod(found, len(corpus.vocabulary)), axis=1)
+    apart = corpus.counts[pairs].astype(np.float64).prod(axis=1)
+    scores = len(corpus.words) * (together - discount) / apart
+    order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] > threshold]
+    return pairs[order], scores[order]
+
+
+def join_phrases(corpus, pairs):
+    """The text with each of these pairs as one word, a `lossbook.corpora.Corpus`; from
+    left to right, so a word is in one phrase at most.
+
+    pairs: (P, 2) words. Pair p becomes the word V + p, spelled ``a_b``; all other words
+    keep their number.
+    Raises ValueError when pairs is no such array.
+    """
+    pairs, n_words = np.asarray(pairs), len(corpus.vocabulary)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise ValueError(
+            f"pairs must be integers (P, 2), got {pairs.dtype} {pairs.shape}"
+        )
+    if not ((pairs >= 0) & (pairs < n_words)).all():
+        raise ValueError(f"pairs must be words from 0 to {n_words - 1}")
+    wanted = pairs @ [n_words, 1]
+    order = np.argsort(wanted)
+    keys = _keys_of_neighbours(corpus)
+    place = np.searchsorted(wanted, keys, sorter=order).clip(max=len(pairs) - 1)
+    starts = wanted[order][place] == keys if len(pairs) else np.zeros(len(keys), bool)
+    places = np.arange(len(starts))
+    run = np.maximum.accumulate(np.where(starts, 0, places + 1))
+    # where a b and b c are both phrases, a b c is a_b c: every other one of a run
+    starts &= (places - run) % 2 == 0
+    words = corpus.words.copy()
+    first = np.flatnonzero(starts)
+    words[first] = n_words + order[place[first]]
+    keep = np.ones(len(words), dtype=bool)
+    keep[first + 1] = False
+    names = (f"{corpus.vocabulary[a]}_{corpus.vocabulary[b]}" for a, b in pairs)
+    return Corpus(words[keep], corpus.sentences[keep], (*corpus.vocabulary, *names))
+
+
+def _keys_of_neighbours(corpus):
+    """(N - 1,) a number for each two words that follow one another, first V + second; -1
+    across the end of a sentence."""
+    first, second = corpus.words[:-1], corpus.words[1:]
+    same = corpus.sentences[:-1] == corpus.sentences[1:]
+    return np.where(same, first * len(corpus.vocabulary) + second, -1)
+
+
 class Blocks(NamedTuple):
     """Some blocks of a text. centres: (B, T) words. contexts: (B, T + 2R) words, the
     centres and R more on either side. pairs: (B, T, T + 2R) float32, 1 where a centre and
@@ -229,6 +329,20 @@ def blocks(words, sentences, reach, n_blocks, rng):
         pairs = distance <= own[start : start + tokens].reshape(n_blocks, BLOCK, 1)
         pairs &= sentence[:, inner, None] == sentence[:, None]
         yield Blocks(contexts[:, inner], contexts, pairs.astype(np.float32))
+
+
+def require_settled(vectors):
+    """Refuse `WordVectors` of a training that went astray. It need not end in infinite
+    numbers: the rate falls, and enormous vectors come to rest."""
+    for name in ("inputs", "outputs"):
+        array = require_finite(getattr(vectors, name), f"{name} of the trained vectors")
+        largest = np.abs(array).max()
+        if largest > LARGEST_ENTRY:
+            raise ValueError(
+                f"{name} of the trained vectors must be at most {LARGEST_ENTRY} in size, "
+                f"got {largest:.3g}: the steps were too long, use a smaller "
+                f"learning_rate, fewer n_blocks or more n_shared"
+            )
 
 
 @dataclass(frozen=True)
@@ -283,8 +397,8 @@ class NegativeSampling:
         step: "pairs", "minibatches" or "blocks". Input vectors start uniform within
         0.5 / D of zero, output vectors at zero.
 
-        Raises ValueError when step is another word or the vectors leave the finite
-        numbers.
+        Raises ValueError when step is another word, or the vectors leave the finite
+        numbers or are on their way.
         """
         take = {"pairs": pair_step, "minibatches": minibatch_step, "blocks": block_step}
         if step not in take:
@@ -294,8 +408,7 @@ class NegativeSampling:
         with np.errstate(over="ignore"):  # exp(-score) may be infinite, its share is 0
             for arguments in self.steps(corpus, step, rng):
                 take[step](vectors, *arguments)
-        for name in ("inputs", "outputs"):
-            require_finite(getattr(vectors, name), f"{name} of the trained vectors")
+        require_settled(vectors)
         return vectors
 
     def start(self, corpus, rng):
@@ -310,6 +423,8 @@ class NegativeSampling:
         keep = np.ones(len(corpus.vocabulary))
         if self.threshold is not None:
             keep = keep_probability(corpus.counts, self.threshold, as_code=True)
+        if step == "blocks":
+            self._refuse_long_strides(corpus.counts * keep)
         heaps = noise_distribution(corpus.counts, self.power).cumsum()
 
         def draw(*shape):
@@ -327,6 +442,19 @@ class NegativeSampling:
                     yield *pairs, draw(len(pairs[0]), self.n_noise), rate
                 else:
                     yield *pairs, draw(self.n_noise), rate
+
+    def _refuse_long_strides(self, counts):
+        """The stride of the most frequent word in a step: what is said of a noise word in
+        the class's docstring, for its own pairs and those that it is noise to."""
+        share = counts.max() / counts.sum()
+        pairs = BLOCK * self.n_blocks * share * (self.reach + 1)
+        strides = self.learning_rate * pairs * (1 + self.n_noise)
+        if strides > LONGEST_STRIDE:
+            raise ValueError(
+                f"n_blocks must be at most {self.n_blocks * LONGEST_STRIDE / strides:.1f} "
+                f"for a text of which one word makes up {share:.1%}, or threshold lower, "
+                f"got {self.n_blocks}"
+            )
 
     def _parts(self, words, sentences, step, rng):
         """Yield (share of the text that is done, what the next step trains on)."""

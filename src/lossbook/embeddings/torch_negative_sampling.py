@@ -3,8 +3,11 @@
 import numpy as np
 import torch
 
-from lossbook._validation import require_finite
-from lossbook.embeddings.negative_sampling import WordVectors, block_gradients
+from lossbook.embeddings.negative_sampling import (
+    WordVectors,
+    block_gradients,
+    require_settled,
+)
 
 
 def fit(training, corpus, *, random_state, device="cpu"):
@@ -13,7 +16,7 @@ def fit(training, corpus, *, random_state, device="cpu"):
     training: a `lossbook.embeddings.negative_sampling.NegativeSampling`. corpus: a
         `lossbook.corpora.Corpus`. device: where PyTorch computes.
 
-    Raises ValueError when the vectors leave the finite numbers.
+    Raises ValueError when the vectors leave the finite numbers or are on their way.
     """
     rng = np.random.default_rng(random_state)
     first = training.start(corpus, rng)
@@ -31,8 +34,7 @@ def fit(training, corpus, *, random_state, device="cpu"):
         _add_rows(outputs, contexts, d_outputs, -rate)
         _add_rows(outputs, noise, d_noise, -rate)
     vectors = WordVectors(inputs.cpu().numpy(), outputs.cpu().numpy())
-    for name in ("inputs", "outputs"):
-        require_finite(getattr(vectors, name), f"{name} of the trained vectors")
+    require_settled(vectors)
     return vectors
 
 
