@@ -602,6 +602,12 @@ def test_bad_input_is_refused(make, error, message):
         make()
 
 
+def test_as_few_shared_noise_words_as_the_message_says_are_accepted():
+    with pytest.raises(ValueError, match="n_shared must be at least 24"):
+        NegativeSampling(n_blocks=8, n_shared=23)
+    NegativeSampling(n_blocks=8, n_shared=24)
+
+
 @pytest.mark.parametrize(
     "training",
     [

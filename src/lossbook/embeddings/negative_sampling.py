@@ -10,6 +10,7 @@ many pairs at once, `block_step` for blocks of a text whose pairs share their no
 """
 
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import NamedTuple
 
 import numpy as np
@@ -383,12 +384,12 @@ class NegativeSampling:
         if self.threshold is not None:
             require_positive(self.threshold, "threshold")
         pairs = BLOCK * self.n_blocks * (self.reach + 1)
-        strides = self.learning_rate * pairs * self.n_noise / self.n_shared
-        if strides > LONGEST_STRIDE:
+        least = self.learning_rate * pairs * self.n_noise / LONGEST_STRIDE
+        least = ceil(round(least, 6))  # 24.000000000000004 is 24
+        if self.n_shared < least:
             raise ValueError(
-                f"n_shared must be at least {self.n_shared * strides / LONGEST_STRIDE:.0f} "
-                f"for {self.n_blocks} blocks a step at this learning rate, "
-                f"got {self.n_shared}"
+                f"n_shared must be at least {least} for {self.n_blocks} blocks a step at "
+                f"this learning rate, got {self.n_shared}"
             )
 
     def fit(self, corpus, *, step="blocks", random_state):
@@ -397,8 +398,9 @@ class NegativeSampling:
         step: "pairs", "minibatches" or "blocks". Input vectors start uniform within
         0.5 / D of zero, output vectors at zero.
 
-        Raises ValueError when step is another word, or the vectors leave the finite
-        numbers or are on their way.
+        Raises ValueError when step is another word, a step in blocks would be too long
+        for the most frequent word of the corpus, or the vectors leave the finite numbers
+        or are on their way.
         """
         take = {"pairs": pair_step, "minibatches": minibatch_step, "blocks": block_step}
         if step not in take:
@@ -419,7 +421,11 @@ class NegativeSampling:
 
     def steps(self, corpus, step, rng):
         """Yield what each step of a training takes after the vectors: the pairs or
-        blocks, their noise words, (for blocks K,) and the learning rate."""
+        blocks, their noise words, (for blocks K,) and the learning rate.
+
+        Raises ValueError when a step in blocks would be too long for the most frequent
+        word of the corpus.
+        """
         keep = np.ones(len(corpus.vocabulary))
         if self.threshold is not None:
             keep = keep_probability(corpus.counts, self.threshold, as_code=True)
@@ -450,8 +456,9 @@ class NegativeSampling:
         pairs = BLOCK * self.n_blocks * share * (self.reach + 1)
         strides = self.learning_rate * pairs * (1 + self.n_noise)
         if strides > LONGEST_STRIDE:
+            most = floor(10 * self.n_blocks * LONGEST_STRIDE / strides) / 10
             raise ValueError(
-                f"n_blocks must be at most {self.n_blocks * LONGEST_STRIDE / strides:.1f} "
+                f"n_blocks must be at most {most} "
                 f"for a text of which one word makes up {share:.1%}, or threshold lower, "
                 f"got {self.n_blocks}"
             )
