@@ -164,7 +164,7 @@ def block_gradients(e, w, noise, pairs, n_noise):
 
 
 def _sigmoid(scores, xp):
-    return 1 / (1 + xp.exp(-scores))
+    return xp.sigmoid(scores) if hasattr(xp, "sigmoid") else 1 / (1 + xp.exp(-scores))
 
 
 def expected_loss(vectors, counts, noise, n_noise):
