@@ -121,7 +121,9 @@ def test_one_chapter_edited(book):
 
 
 def test_prose_edited(book):
-    (book / "c.md").write_text(chapter("import script\nprint(script.VALUE)", prose="Other prose."))
+    (book / "c.md").write_text(
+        chapter("import script\nprint(script.VALUE)", prose="Other prose.")
+    )
     assert build(book) == set()
     assert "Other prose." in page(book, "c")
 
