@@ -71,6 +71,16 @@ def finite_floats(values, name, ndim=None):
     return require_finite(array, name)
 
 
+def floats_of_shape(values, name, shape):
+    """`finite_floats` of exactly that shape; ValueError naming it otherwise."""
+    array = finite_floats(values, name)
+    if tuple(array.shape) != tuple(shape):
+        raise ValueError(
+            f"{name} must have shape {tuple(shape)}, got {tuple(array.shape)}"
+        )
+    return array
+
+
 def floating(values, name, axis_of_classes=False):
     """`float_array`, and finite."""
     return require_finite(float_array(values, name, axis_of_classes), name)
@@ -155,21 +165,19 @@ def require_count(value, name, minimum=1):
 
 
 def require_words(words, name, n_words, shape):
-    """``words`` as an integer NumPy array of ``shape`` (None: any length); TypeError or
-    ValueError naming it when they are not words from 0 to ``n_words - 1``."""
+    """``words`` as an integer NumPy array of ``shape``, where a letter or None stands for
+    any length; TypeError or ValueError naming it when they are not words from 0 to
+    ``n_words - 1``."""
     words = np.asarray(words)
     if words.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got {words.dtype}")
     fits = words.ndim == len(shape) and all(
-        expected in (None, length)
+        not isinstance(expected, int) or expected == length
         for expected, length in zip(shape, words.shape, strict=True)
     )
     if not fits:
         expected = ", ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(f"{name} must have shape ({expected}), got {words.shape}")
     outside = (words < 0) | (words >= n_words)
-    if outside.any():
-        raise ValueError(
-            f"{name} must be words from 0 to {n_words - 1}, got {words[outside][0]}"
-        )
+    refuse_where(outside, words, name, f"be words from 0 to {n_words - 1}")
     return words

@@ -122,7 +122,8 @@ def check_gradient(
     if scores.size == 0:
         raise ValueError("scores must hold at least one number, got none")
     value, gradient = loss.value_and_gradient(scores, targets)
-    if value.shape == scores.shape:  # elementwise: PyTorch wants floats
+    elementwise = value.shape == scores.shape
+    if elementwise:  # PyTorch wants floats
         targets = targets.astype(np.float64)
         entries = zip(scores.ravel(), targets.ravel(), strict=True)
         places = samples = [f"score {s:.4g}, target {t:.4g}" for s, t in entries]
@@ -132,7 +133,9 @@ def check_gradient(
 
     reference_value, autograd = _autograd(reference or loss.value, scores, targets)
     through = f"autograd of {_name(reference)}" if reference else "autograd of value"
-    differences, allowed = _score_differences(loss, scores, targets, gradient)
+    differences, allowed = _score_differences(
+        loss, scores, targets, gradient, elementwise
+    )
     derived = _derived(loss, scores, targets)
     rounding = _rounding(scores, targets, gradient)
     rows = [
@@ -245,10 +248,10 @@ def _autograd(function, scores, targets):
     return value.detach().numpy(), scores.grad.numpy()
 
 
-def _score_differences(loss, scores, targets, gradient):
+def _score_differences(loss, scores, targets, gradient, elementwise):
     """`_differences` in every score; class by class where a sample's loss depends on all
     of its scores."""
-    if loss.value(scores, targets).shape == scores.shape:
+    if elementwise:
         return _differences(lambda s: loss.value(s, targets), scores, gradient)
 
     def in_class(c):

@@ -19,10 +19,10 @@ import numpy as np
 from tqdm import tqdm
 
 from lossbook._validation import (
-    refuse_where,
     require_count,
     require_not_negative,
     require_positive,
+    require_words,
 )
 from lossbook.losses.multiclass_classification import softmax
 
@@ -257,18 +257,8 @@ class GeneratedLanguage(Corpus):
         contexts: (N, 2) words, the older one first. Raises TypeError or ValueError when
         they are no such words.
         """
-        contexts = np.asarray(contexts)
-        if contexts.dtype.kind not in "iu":
-            raise TypeError(f"contexts must be integers, got {contexts.dtype}")
-        if contexts.ndim != 2 or contexts.shape[1] != 2:
-            raise ValueError(f"contexts must have shape (N, 2), got {contexts.shape}")
-        n_words = len(self.vocabulary)
-        refuse_where(
-            (contexts < 0) | (contexts >= n_words),
-            contexts,
-            "contexts",
-            f"be words from 0 to {n_words - 1}",
-        )
+        shape = ("N", 2)
+        contexts = require_words(contexts, "contexts", len(self.vocabulary), shape)
         older, last = contexts.T
         of_class = np.log(self.class_probabilities)[
             self.classes[older], self.classes[last]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lossbook._validation import finite_floats, require_count
+from lossbook._validation import finite_floats, floats_of_shape, require_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +72,8 @@ class Linear:
         Raises ValueError when a shape does not fit.
         """
         features = self._checked(features)
-        score_gradient = finite_floats(score_gradient, "score_gradient")
-        expected = (features.shape[0], *self.weights.shape[1:])
-        if tuple(score_gradient.shape) != expected:
-            raise ValueError(
-                f"score_gradient must have shape {expected}, got {tuple(score_gradient.shape)}"
-            )
+        shape = (features.shape[0], *self.weights.shape[1:])
+        score_gradient = floats_of_shape(score_gradient, "score_gradient", shape)
         return {
             "weights": features.T @ score_gradient,
             "bias": score_gradient.sum(axis=0),

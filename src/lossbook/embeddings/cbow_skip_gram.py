@@ -14,6 +14,7 @@ from scipy.sparse import issparse
 from lossbook._validation import (
     array_namespace,
     finite_floats,
+    floats_of_shape,
     refuse_where,
     require_count,
     require_words,
@@ -75,12 +76,8 @@ class _TwoVectorsAWord:
         Raises TypeError or ValueError when one does not fit.
         """
         features = self._checked(features)
-        g = finite_floats(score_gradient, "score_gradient")
-        expected = (len(features), len(self.outputs))
-        if tuple(g.shape) != expected:
-            raise ValueError(
-                f"score_gradient must have shape {expected}, got {tuple(g.shape)}"
-            )
+        shape = (len(features), len(self.outputs))
+        g = floats_of_shape(score_gradient, "score_gradient", shape)
         return {
             "inputs": self._pulled_back(features, g @ self.outputs),
             "outputs": g.T @ self._hidden(features),

@@ -14,10 +14,12 @@ from tqdm import tqdm
 from lossbook._validation import (
     array_namespace,
     finite_floats,
+    floats_of_shape,
     refuse_where,
     require_count,
     require_not_negative,
     require_positive,
+    require_words,
 )
 from lossbook.embeddings._windows import window_counts
 from lossbook.losses._base import RegressionLoss
@@ -173,11 +175,7 @@ class GloVe:
         Raises TypeError or ValueError when a shape does not fit.
         """
         i, j = self._checked(cells).T
-        g = finite_floats(score_gradient, "score_gradient")
-        if g.shape != i.shape:
-            raise ValueError(
-                f"score_gradient must have shape {i.shape}, got {tuple(g.shape)}"
-            )
+        g = floats_of_shape(score_gradient, "score_gradient", i.shape)
         n_words, every = len(self.inputs), np.arange(len(i) + 1)
         # column n holds the score gradient of cell n, in the row of its word
         of_input = csc_array((g, i, every), (n_words, len(i)))
@@ -191,15 +189,7 @@ class GloVe:
 
     def _checked(self, cells):
         """``cells`` as an integer array (N, 2) of words."""
-        cells = np.asarray(cells)
-        if cells.dtype.kind not in "iu":
-            raise TypeError(f"cells must be integers, got {cells.dtype}")
-        if cells.ndim != 2 or cells.shape[1] != 2:
-            raise ValueError(f"cells must have shape (N, 2), got {cells.shape}")
-        n_words = len(self.inputs)
-        outside = (cells < 0) | (cells >= n_words)
-        refuse_where(outside, cells, "cells", f"be words from 0 to {n_words - 1}")
-        return cells
+        return require_words(cells, "cells", len(self.inputs), ("N", 2))
 
 
 def derivation():

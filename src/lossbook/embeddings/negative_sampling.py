@@ -315,9 +315,8 @@ def blocks(words, sentences, reach, n_blocks, rng):
     tokens = n_blocks * BLOCK
     own = rng.integers(1, reach + 1, size=len(words))
     filled = -(-len(words) // tokens) * tokens
-    own = np.pad(
-        own, (0, filled - len(words))
-    )  # a place after the end reaches no other
+    # a place after the end reaches no other
+    own = np.pad(own, (0, filled - len(words)))
     around = (reach, filled - len(words) + reach)
     words = np.pad(words, around)
     sentences = np.pad(sentences, around, constant_values=-1)
@@ -374,10 +373,7 @@ class NegativeSampling:
     n_shared: int = 64
 
     def __post_init__(self):
-        for name in (
-            *("dimensions", "reach", "n_noise", "epochs"),
-            *("n_blocks", "n_shared"),
-        ):
+        for name in "dimensions reach n_noise epochs n_blocks n_shared".split():
             require_count(getattr(self, name), name)
         require_positive(self.learning_rate, "learning_rate")
         require_number(self.power, "power")

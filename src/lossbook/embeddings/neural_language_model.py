@@ -13,6 +13,7 @@ import numpy as np
 from lossbook._validation import (
     array_namespace,
     finite_floats,
+    floats_of_shape,
     require_count,
     require_words,
 )
@@ -142,12 +143,8 @@ class NeuralLanguageModel:
         Raises TypeError or ValueError when one does not fit.
         """
         contexts = self._checked(contexts)
-        g = finite_floats(score_gradient, "score_gradient")
-        expected = (len(contexts), len(self.embeddings))
-        if tuple(g.shape) != expected:
-            raise ValueError(
-                f"score_gradient must have shape {expected}, got {tuple(g.shape)}"
-            )
+        shape = (len(contexts), len(self.embeddings))
+        g = floats_of_shape(score_gradient, "score_gradient", shape)
         x, a = self._inputs_and_activations(contexts)
         in_hidden = (g @ self.output_weights.T) * (1 - a * a)  # before the tanh
         in_x = in_hidden @ self.hidden_weights.T
