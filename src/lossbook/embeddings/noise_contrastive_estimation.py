@@ -59,7 +59,8 @@ class NoiseContrastiveLoss(_AgainstNoise, Loss):
     2012): -log σ(z) for the true word minus the sum of log σ(-z) for K noise words, in
     nats, where the logit of word j is z_j = s_j - log(K ν_j).
 
-    noise, n_noise: as above. A noise word may be the true word; it stays.
+    noise: V positive numbers that sum to one, the ν_j. n_noise: K. A noise word may be the
+        true word; it stays.
 
     scores: (..., 1 + K), the unnormalised log-probability of the true word, then of the
         noise words; NumPy arrays or PyTorch tensors, float32 and float64 kept.
@@ -170,7 +171,7 @@ class ExpectedNoiseContrastiveLoss(_AgainstNoise, SoftmaxLoss):
     see where the sampled loss tends. Its gradient in s_i is that of the cross-entropy of
     unnormalised probabilities, e^s_i - [i = y], times K ν_i / (e^s_i + K ν_i).
 
-    noise, n_noise: as above.
+    noise, n_noise: as in `NoiseContrastiveLoss`.
 
     Raises as `SoftmaxLoss` does, and when there are not as many scores as noise has words.
     """
