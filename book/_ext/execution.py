@@ -183,7 +183,11 @@ def execute(env, name, notebook, root):
     )
     # One thread per kernel: chapters run side by side, and sums come out the same on
     # every machine. A page has no use for a progress bar.
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "TQDM_DISABLE": "1",
+        "LOSSBOOK_PAGE": "1",  # live figures for the page, not for the notebook
+    }
 
     start = time.perf_counter()
     with client.setup_kernel(env=environment, transport_encryption="auto"):

@@ -293,7 +293,7 @@ class Derivation:
             *sorted(_free_indices(self.result, self._definitions()), key=str),
         ]
         integers = {s: int(_value_of(str(s), values)) for s in needed}
-        meaning = _Scope(self._definitions(), integers).meaning(self.result)
+        meaning = self.written_out(self.result, integers)
         numbers = {}
         for symbol in sorted(meaning.free_symbols, key=str):
             name, _, places = symbol.name.partition("[")
@@ -317,6 +317,14 @@ class Derivation:
         if not numbers:
             return rounded()
         return np.vectorize(rounded, otypes=[np.float64])(*numbers.values())[()]
+
+    def written_out(self, expression, integers: Mapping | None = None) -> sympy.Expr:
+        """What an expression of this derivation stands for, without abbreviations, sums
+        and `Partial`; an indexed symbol is left as a plain symbol, ``z[2]``.
+
+        integers: for each size and free index its value, by symbol: ``{C: 3, i: 2}``.
+        """
+        return _Scope(self._definitions(), dict(integers or {})).meaning(expression)
 
     def _rows(self):
         taken = []
