@@ -4,6 +4,7 @@ the book is built, and a page gets the scripts only where it has a figure."""
 from pathlib import Path
 
 from docutils import nodes
+
 from lossbook.javascript import source
 
 
