@@ -29,7 +29,8 @@ class LossDirective(SphinxDirective):
     final_argument_whitespace = True
 
     def run(self):
-        for source in Path(lossbook.__file__).parent.glob("**/*.py"):
+        package = Path(lossbook.__file__).parent
+        for source in [__file__, *package.glob("**/*.py")]:
             self.env.note_dependency(str(source))
         loss = from_text(self.arguments[0])
         module = type(loss).__module__.rpartition(".")[2]
@@ -56,17 +57,16 @@ def describe(loss, chapter):
     derivation = loss.derivation()
     derivation.verify()
     variables = [line.wrt for line in derivation.lines if line.wrt is not None]
-    where = ", ".join(
-        f"${latex(key)} = {latex(value)}$" for key, value in derivation.where.items()
-    )
+    first = [(latex(derivation.name), derivation.lines[0].expression)]
+    last = [(left_side(derivation.name, variables), derivation.result)]
+    where = [(latex(key), value) for key, value in derivation.where.items()]
     definitions = {
         "In code": f"{{py:obj}}`{signature(cls)} <{cls.__module__}.{cls.__name__}>`",
         "In words": one_line(paragraphs[0]),
         "Hyper-parameters": "\n\n  ".join(map(listed, parameters)) or "none",
         "Scores and targets": one_line(kind.__doc__.split("\n\n")[0]),
-        "Formula": formula(latex(derivation.name), derivation.lines[0].expression)
-        + (f"\n\n  where {where}" if where else ""),
-        "Gradient": formula(left_side(derivation.name, variables), derivation.result),
+        "Formula": f"{formulas(first)}\n\n  where\n\n  {formulas(where)}",
+        "Gradient": formulas(last),
         "Derived in": f"[](<{chapter}>)",
     }
     return "\n\n".join(f"{name}\n: {text}" for name, text in definitions.items())
@@ -104,5 +104,7 @@ def one_line(text):
     return re.sub(r"\s+", " ", text).strip()
 
 
-def formula(left, right):
-    return f"$$\n  {left} = {latex(right)}\n  $$"
+def formulas(equations):
+    """A displayed formula, with a row for each pair of left side and expression."""
+    rows = r" \\ ".join(f"{left} &= {latex(right)}" for left, right in equations)
+    return rf"$$\begin{{aligned}} {rows} \end{{aligned}}$$"
