@@ -47,6 +47,11 @@ def write_scorer(app, env):
         "PAGES": list(pages),
         "LEADS": [beginning for _, beginning in pages.values()],
         "WEIGHTS": weights([counts for counts, _ in pages.values()]),
+        "TERMS": {
+            name.lower(): [list(pages).index(page), anchor]
+            for name, _, kind, page, anchor, _ in env.domains["std"].get_objects()
+            if kind == "term"
+        },
     }
     code = [
         f"const {name} = {json.dumps(value, separators=(',', ':'))};"

@@ -1,5 +1,5 @@
-/* search_ranking.py puts PAGES, LEADS and WEIGHTS before it, and Sphinx all of it into
-   language_data.js. The numbers are Sphinx's own. */
+/* search_ranking.py puts PAGES, LEADS, WEIGHTS and TERMS before it, and Sphinx all of it
+   into language_data.js. The numbers are Sphinx's own. */
 var Scorer = {
   objNameMatch: 11,
   objPartialMatch: 6,
@@ -17,8 +17,11 @@ var Scorer = {
     if (location.protocol === "file:" && !description) result[3] = LEADS[page];
     if (anchor.startsWith("#term-")) return Math.min(score, Scorer.title);
     if (anchor) return score;
+    const query = new URLSearchParams(location.search).get("q").trim().toLowerCase();
+    const [home, term] = TERMS[query] ?? [];
+    if (home === page) result[2] = `#${term}`; // not the top of the glossary
     const stemmer = new Stemmer();
-    const words = splitQuery(new URLSearchParams(location.search).get("q").toLowerCase());
+    const words = splitQuery(query);
     const weightOf = (word) => {
       const weights = WEIGHTS[stemmer.stemWord(word)] ?? [];
       return weights.find((_, i) => i % 2 === 1 && weights[i - 1] === page) ?? 0;
@@ -33,7 +36,8 @@ document.addEventListener("DOMContentLoaded", () => {
     const page = new DOMParser().parseFromString(html, "text/html");
     const aside = ".headerlink, .cell, .highlight, .katex-html, annotation, script, style";
     page.querySelectorAll(aside).forEach((element) => element.remove());
-    const target = anchor && page.getElementById(decodeURIComponent(anchor.slice(1)));
+    page.querySelectorAll("dt, dd, th, td").forEach((element) => element.append(" "));
+    const target = page.getElementById(decodeURIComponent(anchor.slice(1)));
     const meaning = target?.matches("dt") && page.querySelector(`${anchor} ~ dd`);
     return (meaning || target || page.querySelector(".bd-article")).textContent;
   };

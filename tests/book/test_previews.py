@@ -191,8 +191,8 @@ IN_THE_BOOK = {
     "a term": ("imbalance/focal", "a[href*='#term-sigmoid']", "sigmoid The function"),
     "a chapter": (
         "imbalance/focal",
-        ".bd-article a[href='asymmetric.html']",
-        "The asy",
+        "a[href='weighted_cross_entropy.html']",
+        "Weighted cross-entropy ",
     ),
     "a function": (
         "reference/losses_at_a_glance",
