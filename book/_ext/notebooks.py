@@ -27,7 +27,7 @@ from katex_math import display_tex
 from sphinx.errors import ConfigError
 from sphinx.util.math import get_node_equation_number
 
-SITE_BRANCH = "gh-pages"  # where .github/workflows/publish.yml puts the site
+SITE_BRANCH = "gh-pages"  # where .github/workflows/book.yml puts the site
 INSTALL = """\
 try:
     import lossbook

@@ -11,8 +11,10 @@ import shutil
 import sys
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import unquote, urlsplit
 
+import pikepdf
 import yaml
 from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
@@ -22,7 +24,6 @@ from pypdf import PdfReader
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 HTML = ROOT / "_build" / "html"
-PDF = HTML / "where-the-gradients-come-from.pdf"
 
 BROWSERS = [
     "chromium",
@@ -67,8 +68,9 @@ CLIPPED = """
 def main():
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    print_book(HTML, config, toc, PDF)
-    print(f"{PDF.relative_to(ROOT)}: {len(PdfReader(PDF).pages)} pages")
+    pdf = HTML / config["sphinx"]["config"]["pdf_file"]
+    print_book(HTML, config, toc, pdf)
+    print(f"{pdf.relative_to(ROOT)}: {len(PdfReader(pdf).pages)} pages")
 
 
 def find_browser():
@@ -86,33 +88,37 @@ def print_book(html, config, toc, pdf):
     if browser is None:
         sys.exit("The PDF is printed by Chromium or Chrome, and none is installed.")
     book = read_book(html, toc)
-    page = pdf.with_suffix(".print.html")
-    with sync_playwright() as playwright:
+    with sync_playwright() as playwright, TemporaryDirectory() as folder:
         chromium = playwright.chromium.launch(executable_path=browser, args=ARGUMENTS)
         tab = chromium.new_page(viewport={"width": 643, "height": 900})  # 170 mm
         tab.emulate_media(media="print")
-        numbers = {}
-        for _ in range(2):
-            page.write_text(render(book, config, numbers), encoding="utf-8")
-            tab.goto(page.as_uri(), wait_until="load")
-            tab.evaluate(SHRINK)
-            if clipped := tab.evaluate(CLIPPED):
-                sys.exit("wider than the paper:\n" + "\n".join(clipped))
-            tab.pdf(path=pdf, prefer_css_page_size=True, outline=True, tagged=True)
-            before, numbers = numbers, page_numbers(pdf)
+        draft = Path(folder, "book.pdf")
+        print_page(tab, render(book, config, {}), draft)
+        numbers = page_numbers(draft)
+        # tags and outline cost most of the time, and move nothing
+        print_page(tab, render(book, config, numbers), draft, tagged=True, outline=True)
         chromium.close()
-    page.unlink()
-    if numbers != before:
-        sys.exit(
-            "The page numbers in the contents moved the text: give them more room."
-        )
+        if page_numbers(draft) != numbers:
+            sys.exit("The contents' page numbers moved the text: give them more room.")
+        with pikepdf.open(draft) as printed:  # a third of the size
+            printed.save(pdf, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+
+
+def print_page(tab, html, pdf, **options):
+    page = pdf.with_suffix(".html")
+    page.write_text(html, encoding="utf-8")
+    tab.goto(page.as_uri())
+    tab.evaluate(SHRINK)
+    if clipped := tab.evaluate(CLIPPED):
+        sys.exit("wider than the paper:\n" + "\n".join(clipped))
+    tab.pdf(path=pdf, prefer_css_page_size=True, **options)
 
 
 def page_numbers(pdf):
     """The page, from 1, of each place that a link of the PDF leads to."""
     reader = PdfReader(pdf)
     return {
-        name: reader.get_destination_page_number(place) + 1
+        name.removeprefix("/"): reader.get_destination_page_number(place) + 1
         for name, place in reader.named_destinations.items()
     }
 
@@ -137,6 +143,9 @@ def read_chapter(html, name, names):
     article = page.select_one("article > section")
     for element in article.select(SCREEN_ONLY):
         element.decompose()
+    for section in article.find_all("section"):
+        if len(section.find_all(True, recursive=False)) == 1:  # it held links to pages
+            section.decompose()
     for element in article.select("details"):
         element.name = "div"
     for level in range(5, 0, -1):  # the parts have the first level
