@@ -28,6 +28,7 @@ from sphinx.errors import ConfigError
 from sphinx.util.math import get_node_equation_number
 
 SITE_BRANCH = "gh-pages"  # where .github/workflows/book.yml puts the site
+FOLDED = "jp-MarkdownHeadingCollapsed"  # JupyterLab's name in a cell's metadata
 INSTALL = """\
 try:
     import lossbook
@@ -156,15 +157,17 @@ class Folded(str):
 
 
 def markdown_cells(parts):
-    """A cell from each heading to the next."""
+    """A cell from each heading to the next. A folded heading has a cell of its own,
+    since JupyterLab hides only whole cells."""
     cells = []
     for part in parts:
-        if part.startswith("#") or not cells:
+        last = cells[-1] if cells else None
+        if part.startswith("#") or not last or FOLDED in last.metadata:
             cells.append(nbformat.v4.new_markdown_cell(str(part)))
             if isinstance(part, Folded):
-                cells[-1].metadata["jp-MarkdownHeadingCollapsed"] = True
+                cells[-1].metadata[FOLDED] = True
         else:
-            cells[-1].source += f"\n\n{part}"
+            last.source += f"\n\n{part}"
     return cells
 
 

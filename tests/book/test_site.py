@@ -6,7 +6,6 @@ and see it found.
 
 import functools
 import os
-import shutil
 import threading
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -16,27 +15,10 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 import yaml
 
+from book._pdf.book_pdf import ARGUMENTS, find_browser
+
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
-
-BROWSERS = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-]
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--no-first-run",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 
 # Returns a list of sentences, one per problem.
 LOOK = r"""
@@ -197,7 +179,7 @@ def serve():
 
 @pytest.fixture(scope="session")
 def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = find_browser()
     if path is None:
         message = "no Chromium or Chrome is installed"
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
