@@ -56,12 +56,18 @@ SHRINK = """
   }
 }
 """
-# What sticks out of the paper all the same.
-CLIPPED = """
-() => [...document.querySelectorAll("main *")]
-  .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 8)  // 2 mm
-  .filter(e => !e.closest(".katex-mathml, svg"))
-  .map(e => e.outerHTML.slice(0, 200))
+# What sticks out of the paper all the same, and each link without a place to go: in the
+# PDF it would be no link at all.
+PROBLEMS = """
+() => {
+  const wide = [...document.querySelectorAll("main *")]
+    .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 8)  // 2 mm
+    .filter(e => !e.closest(".katex-mathml, svg"));
+  const dead = [...document.querySelectorAll("a[href^='#']")]
+    .filter(e => !document.getElementById(decodeURIComponent(e.getAttribute("href").slice(1))));
+  return [...wide.map(e => "wider than the paper: " + e.outerHTML.slice(0, 200)),
+          ...dead.map(e => "leads nowhere: " + e.outerHTML.slice(0, 200))];
+}
 """
 
 
@@ -92,6 +98,7 @@ def print_book(html, config, toc, pdf):
         chromium = playwright.chromium.launch(executable_path=browser, args=ARGUMENTS)
         tab = chromium.new_page(viewport={"width": 643, "height": 900})  # 170 mm
         tab.emulate_media(media="print")
+        tab.set_default_timeout(0)  # a busy machine may take minutes
         draft = Path(folder, "book.pdf")
         print_page(tab, render(book, config, {}), draft)
         numbers = page_numbers(draft)
@@ -109,8 +116,8 @@ def print_page(tab, html, pdf, **options):
     page.write_text(html, encoding="utf-8")
     tab.goto(page.as_uri())
     tab.evaluate(SHRINK)
-    if clipped := tab.evaluate(CLIPPED):
-        sys.exit("wider than the paper:\n" + "\n".join(clipped))
+    if problems := tab.evaluate(PROBLEMS):
+        sys.exit("\n".join(problems))
     tab.pdf(path=pdf, prefer_css_page_size=True, **options)
 
 
@@ -139,7 +146,7 @@ def read_book(html, toc):
 
 def read_chapter(html, name, names):
     """The article of a page as an element whose ids and links hold in the whole book."""
-    page = BeautifulSoup((html / f"{name}.html").read_text("utf-8"), "html.parser")
+    page = BeautifulSoup((html / f"{name}.html").read_text("utf-8"), "lxml")
     article = page.select_one("article > section")
     for element in article.select(SCREEN_ONLY):
         element.decompose()

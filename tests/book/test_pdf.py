@@ -65,7 +65,6 @@ def titles(outline):
 def test_links_lead_to_places_in_the_book(printed):
     targets, addresses = links_of(printed)
     assert targets <= set(printed.named_destinations)
-    # Chromium makes an address of a link to a place that is not in the book
     assert all(address.startswith("https://") for address in addresses), addresses
     # to another chapter, an equation, an exercise, a source, a heading of the contents
     for name in (
@@ -111,10 +110,17 @@ def test_solutions_are_printed(printed):
     assert "a clip with soft corners" in " ".join(text.split())
 
 
-def test_what_does_not_fit_on_the_paper_is_refused(chromium, tmp_path):
-    page = '<article><section id="a"><h1>A</h1><div style="width: 900px">wide</div></section></article>'
+@pytest.mark.parametrize(
+    "problem, planted",
+    [
+        ("wider than the paper", "<div style='width: 900px'>wide</div>"),
+        ("leads nowhere", "<a href='#missing'>there</a>"),
+    ],
+)
+def test_a_planted_problem_stops_it(chromium, tmp_path, problem, planted):
+    page = f"<article><section id='a'><h1>A</h1>{planted}</section></article>"
     (tmp_path / "a.html").write_text(page)
-    with pytest.raises(SystemExit, match="wider than the paper"):
+    with pytest.raises(SystemExit, match=problem):
         toc = {"root": "a", "parts": []}
         print_book(tmp_path, CONFIG, toc, tmp_path / "a.pdf")
 
