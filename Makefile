@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab comparison bench lock clean
+.PHONY: help book test pdf lab comparison bench lock clean
 # a target whose recipe failed half-way must not look finished next time
 .DELETE_ON_ERROR:
 
@@ -23,6 +23,11 @@ book: $(INSTALLED) ## execute the chapters that changed and write the site to _b
 
 test: book ## build the book, then run all tests
 	$(BIN)/python -m pytest -n auto
+
+# The second build puts the link to the PDF on the front page.
+pdf: book ## print the whole book to a PDF and link to it on the front page (needs Chromium or Chrome)
+	$(BIN)/python book/_pdf/book_pdf.py
+	$(BIN)/jupyter-book build . -W -n --keep-going
 
 lab: $(INSTALLED) ## open the chapters as notebooks in JupyterLab
 	$(BIN)/jupytext-config --settings-file .venv/etc/jupyter/labconfig/default_setting_overrides.json set-default-viewer markdown myst

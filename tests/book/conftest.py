@@ -2,34 +2,16 @@
 
 import functools
 import os
-import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from book._pdf.book_pdf import ARGUMENTS, find_browser
+
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
-
-BROWSERS = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-]
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--no-first-run",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -55,7 +37,7 @@ def serve():
 
 @pytest.fixture(scope="session")
 def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = find_browser()
     if path is None:
         message = "no Chromium or Chrome is installed"
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
