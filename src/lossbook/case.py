@@ -10,7 +10,6 @@ modulation * surprise``.
 """
 
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,15 +38,20 @@ def _class_weights(loss):
     return None
 
 
-class piece(cached_property):  # noqa: N801 (used as a decorator, like property)
-    """A step of the computation, which `Case.given` can replace."""
+class piece:  # noqa: N801 (a decorator, as property is)
+    """A step of the computation, done once, which `Case.given` can replace."""
 
     def __init__(self, compute):
-        name = compute.__name__
-        super().__init__(
-            lambda case: case.changed[name] if name in case.changed else compute(case)
-        )
+        self.compute, self.name = compute, compute.__name__
         self.__doc__ = compute.__doc__
+
+    def __get__(self, case, owner=None):
+        if case is None:
+            return self
+        changed = case.changed.get(self.name)
+        value = self.compute(case) if changed is None else changed
+        case.__dict__[self.name] = value  # found there from now on
+        return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +78,13 @@ class Case:
 
     def given(self, **changes):
         """The same case with other pieces, by name, or another ``loss``, ``scores`` or
-        ``targets``."""
+        ``targets``. Raises NameError when there is no such piece."""
         own = {name: changes.pop(name) for name in _FIELDS & changes.keys()}
+        for name in changes:
+            if not isinstance(vars(Case).get(name), piece):
+                raise NameError(f"a case has no piece {name!r}")
+        if "p" in changes:
+            changes["exact_p"] = changes.pop("p")
         return replace(self, changed={**self.changed, **changes}, **own)
 
     def hyper(self, **changes):
@@ -102,14 +111,14 @@ class Case:
         """The same case whose result, at the very end, goes through a function."""
         return replace(self, finish=(*self.finish, change))
 
-    @property
+    @piece
     def kind(self):
         """ "regression", "sigmoid" or "softmax"."""
         if isinstance(self.base, RegressionLoss):
             return "regression"
         return "softmax" if isinstance(self.base, SoftmaxLoss) else "sigmoid"
 
-    @property
+    @piece
     def base(self):
         """The loss, without the class-balanced weights where it has them."""
         return getattr(self.loss, "base", self.loss)
@@ -141,18 +150,20 @@ class Case:
             return self.scores
         return self.scores + self.base.tau * np.log(self.base.priors)
 
-    @cached_property
-    def p(self):
+    @piece
+    def exact_p(self):
         """The probabilities: sigmoid or softmax of z."""
-        p = self.changed.get("p")
-        if p is None:
-            p = softmax(self.z) if self.kind == "softmax" else sigmoid(self.z)
-        return p * (1 + self.jitter * (1 + np.abs(self.z)))
+        return softmax(self.z) if self.kind == "softmax" else sigmoid(self.z)
+
+    @piece
+    def p(self):
+        """The probabilities, with the jitter."""
+        return self.exact_p * (1 + self.jitter * (1 + np.abs(self.z)))
 
     @property
     def rest(self):
         """1 - p."""
-        if self.kind == "sigmoid" and "p" not in self.changed and not self.jitter:
+        if self.kind == "sigmoid" and not self.jitter and "exact_p" not in self.changed:
             return sigmoid(-self.z)
         return 1 - self.p
 

@@ -15,7 +15,7 @@ out; there may be fewer of those than of the others.
 
 from dataclasses import dataclass, replace
 from html import escape
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
@@ -39,15 +39,15 @@ class Evidence:
 
     of: "gradient", "value", "weights" or "bias". where: its index. got, right: the number
         there, and the one that belongs there. error: the largest error, with nothing
-        assumed; NaN where no two numbers could be compared.
+        assumed. All three None where the shape is wrong.
     left: the largest error once the mistakes are assumed; None where none was found.
     """
 
     of: str
     where: str
-    got: float
-    right: float
-    error: float
+    got: float | None
+    right: float | None
+    error: float | None
     left: float | None
 
 
@@ -74,9 +74,9 @@ class Diagnosis:
             yield (
                 row.of,
                 row.where,
-                f"{row.got:.6g}",
-                f"{row.right:.6g}",
-                f"{row.error:.1e}",
+                _shown(row.got, ".6g"),
+                _shown(row.right, ".6g"),
+                _shown(row.error, ".1e"),
                 "none to explain" if self.right else left,
             )
 
@@ -102,6 +102,10 @@ class Diagnosis:
         )
 
 
+def _shown(number, digits):
+    return "no such entry" if number is None else format(number, digits)
+
+
 def diagnose(gradient, loss, scores, targets, *, hypotheses=HYPOTHESES) -> Diagnosis:
     """What is most likely wrong with a gradient in the scores, in one sentence.
 
@@ -115,7 +119,8 @@ def diagnose(gradient, loss, scores, targets, *, hypotheses=HYPOTHESES) -> Diagn
     or the gradient is not numbers, ValueError when there are no scores.
     """
     case = _case(gradient, "gradient", loss, scores, targets)
-    return _diagnosed(case, loss.gradient(case.scores, case.targets), hypotheses)
+    right = loss.gradient(case.scores, case.targets)
+    return _diagnosed(_Exam(case, right), hypotheses)
 
 
 def diagnose_value(value, loss, scores, targets, *, hypotheses=HYPOTHESES) -> Diagnosis:
@@ -125,7 +130,8 @@ def diagnose_value(value, loss, scores, targets, *, hypotheses=HYPOTHESES) -> Di
     Arguments and errors as in `diagnose`, with the value in the gradient's place.
     """
     case = _case(value, "value", loss, scores, targets)
-    return _diagnosed(case, loss.value(case.scores, case.targets), hypotheses)
+    right = loss.value(case.scores, case.targets)
+    return _diagnosed(_Exam(case, right), hypotheses)
 
 
 def diagnose_parameters(
@@ -146,41 +152,37 @@ def diagnose_parameters(
 
     Raises what the model and the loss raise, and as `diagnose` does.
     """
-    features, targets = (
-        _numpy(values, name)
-        for values, name in ((features, "features"), (targets, "targets"))
-    )
+    features, targets = _numpy(features, "features"), _numpy(targets, "targets")
     right = mean_loss_and_gradients(model, loss, features, targets)[1]
-    scores = model.scores(features)
-    found = {}
-    came = {"weights": weights_gradient, "bias": bias_gradient}
-    for name, gradient in came.items():
-        case = _case(gradient, f"{name}_gradient", loss, scores, targets)
-        case = replace(case, of=name, features=np.asarray(features, dtype=np.float64))
-        found[name] = _diagnosed(case, right[name], hypotheses)
-    return _together(found)
+    features = np.asarray(features, dtype=np.float64)
+    scores, exams = model.scores(features), []
+    for name, got in (("weights", weights_gradient), ("bias", bias_gradient)):
+        case = _case(got, f"{name}_gradient", loss, scores, targets)
+        case = replace(case, of=name, features=features)
+        exams.append(_Exam(case, right[name]))
+    with np.errstate(all="ignore"):
+        return _together(*exams, hypotheses)
 
 
-def _together(found):
-    """One diagnosis of two: what fits both, where there is such a thing."""
-    weights, bias = found.values()
-    evidence = weights.evidence + bias.evidence
-    if weights.right and bias.right:
-        return replace(
-            weights, sentence=f"Weights and bias: {_small(weights.sentence)}"
-        )
-    if weights.hypotheses and weights.hypotheses == bias.hypotheses:
-        return replace(
-            weights,
-            sentence=f"Weights and bias: {_small(weights.sentence)}",
-            evidence=evidence,
+def _together(weights, bias, hypotheses):
+    """One diagnosis of two: what explains both, where there is such a thing."""
+    if not (weights.right_to() or bias.right_to()) and (
+        found := _explained(weights, hypotheses, beside=bias)
+    ):
+        return replace(found, sentence=f"Weights and bias: {_small(found.sentence)}")
+    first, second = (_diagnosed(exam, hypotheses) for exam in (weights, bias))
+    sentence = f"Weights: {_small(first.sentence)} Bias: {_small(second.sentence)}"
+    if first.right and second.right:
+        sentence = (
+            "Right: the gradients in the weights and the bias are those of the mean "
+            f"{weights.case.loss}, to rounding error."
         )
     return Diagnosis(
-        False,
-        f"Weights: {_small(weights.sentence)} Bias: {_small(bias.sentence)}",
-        tuple(dict.fromkeys(weights.hypotheses + bias.hypotheses)),
-        tuple(dict.fromkeys(weights.alike + bias.alike)),
-        evidence,
+        first.right and second.right,
+        sentence,
+        tuple(dict.fromkeys(first.hypotheses + second.hypotheses)),
+        tuple(dict.fromkeys(first.alike + second.alike)),
+        first.evidence + second.evidence,
     )
 
 
@@ -245,7 +247,8 @@ class _Exam:
         self.same_shape = self.got.shape == self.right.shape
         # numbers that came as float64 may have been computed in float32
         self.types = ["float64", "float32"][case.got.dtype == np.float32 :]
-        self.rounding = self._rounding()
+        with np.errstate(all="ignore"):
+            self.rounding = self._rounding()
 
     def _rounding(self):
         """By type, how far a right computation may be off, entry by entry."""
@@ -292,13 +295,22 @@ class _Exam:
         except (ArithmeticError, IndexError, TypeError, ValueError):
             return None
 
-    def near(self, numbers):
-        """Whether at least half of the numbers are not far off."""
+    def near(self, numbers, size=0.0):
+        """Whether at least half of the numbers are not far off. size: of what was added
+        up to them."""
         if numbers is None or numbers.shape != self.got.shape or not self.finite.any():
             return False
         numbers = numbers[self.finite]
-        error = np.abs(self.got[self.finite] - numbers)
-        return np.sort(error)[(error.size - 1) // 2] <= 1e-2 * np.max(np.abs(numbers))
+        error = np.sort(np.abs(self.got[self.finite] - numbers))
+        far = 1e-2 * np.max(np.abs(numbers)) + 1e-6 * size
+        return error[(error.size - 1) // 2] <= far
+
+    def made_near(self, made):
+        """Whether what comes of mistakes is near to the numbers."""
+        if made is None:
+            return False
+        size = np.max(np.abs(made.numbers), initial=0)
+        return self.near(self._result(made), size)
 
     def _room(self, chain, made, name):
         """How far rounding may move the result, from one unit in the last place of the
@@ -331,6 +343,10 @@ class _Exam:
         least = np.sqrt(EPS[name]) * attempt.size
         return self.finite & (attempt.room[name] <= least)
 
+    def left(self, attempt):
+        """The largest error that an attempt leaves."""
+        return float(np.max(np.abs(self.got - attempt.numbers)[self.finite]))
+
     def tells_pairs_apart(self, attempt):
         """Whether the numbers hold enough digits to believe in a pair of mistakes."""
         name = attempt.type
@@ -362,32 +378,44 @@ class _Exam:
         return self._fitting(((h,) for h in hypotheses), where)
 
     def pairs(self, hypotheses):
-        """Those with two, that the numbers can tell from others; and whether some fit
-        that they cannot."""
-        made = {h: h.apply(self.case) for h in hypotheses}
-        able = [h for h, case in made.items() if case is not None]
-        chains = (
-            chain
-            for pair in combinations(able, 2)
-            for chain in (pair, pair[::-1])
-            # the answer of the first would hide the piece that the second changes
-            if made[chain[0]].answer is None or made[chain[1]].answer is not None
-        )
-        return self._fitting(chains, True)
+        """The attempts with two, in either order."""
+        alone = {h: h.apply(self.case) for h in hypotheses}
+        able = [h for h, made in alone.items() if made is not None]
+        chains = []
+        for pair in combinations(able, 2):
+            for first, second in (pair, pair[::-1]):
+                # an answer that is given already would hide a piece that is changed
+                if alone[first].answer is not None and alone[second].answer is None:
+                    continue
+                if self.made_near(second.apply(alone[first])):
+                    chains.append((first, second))
+        return self._fitting(chains)
 
-    def _fitting(self, chains, where):
+    def same(self, names, hypotheses, factor=1.0):
+        """The attempt with mistakes of these names, times a factor, if it fits."""
+        chain = []
+        for name in names:
+            able = [h for h in hypotheses if h.mistake == name and h.apply(self.case)]
+            chain += able[:1]
+        numbers = self.numbers(chain)
+        if len(chain) < len(names) or numbers is None:
+            return None
+        if numbers.shape != self.got.shape:
+            return None
+        return self.fitted(self.attempt(tuple(chain)).times(factor))
+
+    def _fitting(self, chains, where=True):
         found = []
         for chain in chains:
-            if self.near(self.numbers(chain)):
+            if self.made_near(self._made(chain)):
                 attempt = self.fitted(self.attempt(chain), where)
                 found += [attempt] if attempt else []
         finest = min((self.types.index(attempt.type) for attempt in found), default=0)
         return [a for a in found if a.type == self.types[finest]]
 
 
-def _diagnosed(case, right, hypotheses):
+def _diagnosed(exam, hypotheses):
     with np.errstate(all="ignore"):
-        exam = _Exam(case, right)
         name = exam.right_to()
         if name is not None:
             return _found_right(exam, name, hypotheses)
@@ -432,40 +460,55 @@ def _named(exam):
     return f"gradient of the mean {loss} in the {of}"
 
 
-def _explained(exam, hypotheses):
-    """One mistake that fits, or two, or one and a factor."""
-    if singles := exam.singles(hypotheses):
-        return _with_mistakes(exam, singles)
-    pairs = exam.pairs(hypotheses)
-    if clear := [pair for pair in pairs if exam.tells_pairs_apart(pair)]:
-        return _with_mistakes(exam, clear)
-    if scaled := _scaled(exam, hypotheses):
-        return scaled
-    if pairs:
+def _explained(exam, hypotheses, beside=None):
+    """One mistake that fits, or two, or one and a factor; None when there is none.
+
+    beside: another exam, which it must fit too.
+    """
+
+    def fit_beside(attempt, factor=1.0):
+        return beside is None or beside.same(attempt.names, hypotheses, factor)
+
+    if singles := list(filter(fit_beside, exam.singles(hypotheses))):
+        return _with_mistakes(exam, singles, hypotheses, beside)
+    pairs = list(filter(fit_beside, exam.pairs(hypotheses)))
+    if clear := list(filter(exam.tells_pairs_apart, pairs)):
+        return _with_mistakes(exam, clear, hypotheses, beside)
+    for attempt, factor in _scaled(exam, hypotheses):
+        if not fit_beside(attempt, factor):
+            continue
+        mistake = f"every entry is multiplied by {_written(factor, exam)}"
+        return _with_mistakes(exam, [attempt], hypotheses, beside, factor, (mistake,))
+    if pairs and beside is None:
         one, other = pairs[0].names
         sentence = (
             "These numbers cannot tell: no one mistake fits, and two would, for example "
-            f"{one}, and {other}, but so few digits fit by chance. "
-            "Take more samples."
+            f"{one}, and {other}, but so few digits fit by chance. Take more samples."
         )
         return _diagnosis(exam, sentence)
     return None
 
 
-def _with_mistakes(exam, attempts):
-    first = attempts[0]
-    alike = _alike(attempts)
-    if len(first.chain) == 1 and first.chain[0].reduction:
-        sentence = f"Right but for the reduction: {first.names[0]}."
-    elif len(first.chain) == 1:
-        sentence = f"Most likely one mistake: {first.names[0]}."
+def _with_mistakes(exam, attempts, hypotheses, beside, factor=1.0, more=()):
+    first, alike = attempts[0], _alike(attempts)
+    names = first.names + more
+    if len(names) > 1:
+        sentence = f"Most likely two mistakes: {'; and '.join(names)}."
+    elif more:
+        sentence = f"Right but for a factor: {names[0]}."
+    elif first.chain[0].reduction:
+        sentence = f"Right but for the reduction: {names[0]}."
     else:
-        sentence = f"Most likely two mistakes: {'; and '.join(first.names)}."
+        sentence = f"Most likely one mistake: {names[0]}."
     if alike:
         several = "; or ".join(alike[:ALIKE])
         sentence += f" On these numbers this would look the same: {several}."
-    left = float(np.max(np.abs(exam.got - first.numbers)[exam.finite]))
-    return _diagnosis(exam, sentence, first.names, alike, left)
+    found = _diagnosis(exam, sentence, names, alike, exam.left(first))
+    if beside is None:
+        return found
+    left = beside.left(beside.same(first.names, hypotheses, factor))
+    other = _diagnosis(beside, sentence, left=left)
+    return replace(found, evidence=found.evidence + other.evidence)
 
 
 def _alike(attempts):
@@ -479,27 +522,39 @@ def _alike(attempts):
 
 
 def _scaled(exam, hypotheses):
-    """The right numbers, or those of one mistake, times a factor that is in no table."""
+    """The right numbers, and those of one mistake, times a factor that is in no table,
+    with the factor."""
     for chain in [(), *((h,) for h in hypotheses)]:
         numbers = exam.numbers(chain)
         if numbers is None or numbers.shape != exam.got.shape:
             continue
         if len(np.unique(np.float32(np.abs(numbers[numbers != 0])))) < 3:
             continue
-        factor = np.sum(exam.got * numbers) / np.sum(numbers * numbers)
-        if not exam.near(factor * numbers) or factor == 0:
+        counts = exam.finite & np.isfinite(numbers)
+        factor = np.sum((exam.got * numbers)[counts]) / np.sum(numbers[counts] ** 2)
+        if factor == 0 or not exam.near(factor * numbers):
             continue
         attempt = exam.fitted(exam.attempt(chain).times(factor))
-        if attempt is None or not exam.tells_pairs_apart(attempt):
+        if attempt is not None and exam.tells_pairs_apart(attempt):
+            yield attempt, factor
+
+
+def _written(factor, exam):
+    """A factor in terms of 2, N and C where it can be, else in digits."""
+    case, sign = exam.case, "-" if factor < 0 else ""
+    powers = product((0, 1, -1), (0, 1, -1, -2), (0, 1, -1))
+    for two, n, c in sorted(powers, key=lambda powers: sum(map(abs, powers))):
+        if c and case.kind == "regression":
             continue
-        mistake = f"every entry is multiplied by {factor:.6g}"
-        names = (*attempt.names, mistake)
-        sentence = f"Most likely two mistakes: {'; and '.join(names)}."
-        if not chain:
-            sentence = f"Right but for a factor: {mistake}."
-        left = float(np.max(np.abs(exam.got - attempt.numbers)))
-        return _diagnosis(exam, sentence, names, left=left)
-    return None
+        known = 2.0**two * float(case.n) ** n * float(case.n_classes) ** c
+        if abs(abs(factor) / known - 1) < ULPS * EPS[exam.types[-1]]:
+            names = list(zip(("2", "N", "C"), (two, n, c), strict=True))
+            above = " ".join(name for name, power in names if power > 0) or "1"
+            below = " ".join(
+                " ".join(-power * [name]) for name, power in names if power < 0
+            )
+            return f"{sign}{above}" + (f" / ({below})" if below else "")
+    return f"{factor:.6g}"
 
 
 def _not_finite(exam, hypotheses):
@@ -588,7 +643,8 @@ def _in_the_tail(exam, good, least):
     for name, distance in distances.items():
         distance = _spread_out(exam, distance)
         near, far = distance[good], distance[~good]
-        if good.sum() > 1 and near.max() < far.min() and far.min() >= least:
+        several = good.sum() > 1 and (far.size > 1 or far.min() >= 8)
+        if several and near.max() < far.min() and far.min() >= least:
             hint = ""
             if case.kind != "regression" and far.min() >= 8:
                 hint = (
@@ -633,20 +689,18 @@ def _unexplained(exam):
         return _diagnosis(
             exam, f"The shape is {shape}, it should be {expected}; {numbers}."
         )
-    wrong = int((~exam.good()).sum())
-    are = "is" if wrong == 1 else "are"
-    sentence = (
-        f"Not right, and no known mistake fits: {wrong} of {exam.got.size} entries {are} "
-        "wrong."
-    )
+    wrong, size = int((~exam.good()).sum()), exam.got.size
+    sentence = f"Not right, and no known mistake fits: {wrong} of {size} entries wrong."
+    if wrong < size:
+        sentence = f"Right but for {wrong} of {size} entries; no known mistake fits."
     return _diagnosis(exam, sentence)
 
 
 def _diagnosis(
     exam, sentence, hypotheses=(), alike=(), left=None, right=False, worst=None
 ):
-    nan, where = float("nan"), f"shape {exam.got.shape}, not {exam.right.shape}"
-    evidence = Evidence(exam.case.of, where, nan, nan, nan, left)
+    where = f"shape {exam.got.shape}, not {exam.right.shape}"
+    evidence = Evidence(exam.case.of, where, None, None, None, left)
     if exam.same_shape and exam.got.size:
         error = np.abs(exam.got - exam.right)
         if worst is None:
@@ -654,7 +708,7 @@ def _diagnosis(
                 np.argmax(np.where(exam.finite, error, -1)), error.shape
             )
         place = list(map(int, worst))
-        largest = float(np.max(error[exam.finite])) if exam.finite.any() else nan
+        largest = float(np.max(error[exam.finite])) if exam.finite.any() else None
         evidence = Evidence(
             exam.case.of,
             str(place) if place else "the one number",

@@ -273,8 +273,6 @@ HYPOTHESES = (
     # signs, factors and reductions
     *_rows(EVERY, ALL, {
         "the sign is wrong": lambda c: -c.numbers,
-        "it is multiplied by 2": _times(lambda c: 2),
-        "it is multiplied by 1/2": _times(lambda c: 1 / 2),
     }),
     *_rows(EVERY, ALL, {
         "it is divided by N, the number of samples": _times(lambda c: 1 / c.n),
@@ -291,6 +289,10 @@ HYPOTHESES = (
         "it is added up, to one number": _axes(1, np.sum),
         "it is averaged, to one number": _axes(1, np.mean),
     }, reduction=True),
+    *_rows(EVERY, ALL, {
+        "it is multiplied by 2": _times(lambda c: 2),
+        "it is multiplied by 1/2": _times(lambda c: 1 / 2),
+    }),
     *_rows(CLASSES, ALL, {
         "it is divided by C, the number of classes": _times(lambda c: 1 / c.n_classes),
         "it is multiplied by C, the number of classes": _times(lambda c: c.n_classes),
@@ -406,8 +408,10 @@ HYPOTHESES = (
         "the classes are in reverse order": lambda c: c.given(targets=c.n_classes - 1 - c.targets),
     }),
     *_rows(SOFTMAX, GRADIENTS, {
-        "the classes of p - y are counted from 1: each is one too small": _beside_factor(lambda c: c.given(q=np.roll(c.q, -1, -1))),
-        "the classes of p - y are off by one: each is one too large": _beside_factor(lambda c: c.given(q=np.roll(c.q, 1, -1))),
+        "the classes of p - y are counted from 1: each is one too small":
+            _beside_factor(lambda c: c.given(q=np.roll(c.q, -1, -1))),
+        "the classes of p - y are off by one: each is one too large":
+            _beside_factor(lambda c: c.given(q=np.roll(c.q, 1, -1))),
         "the one-hot targets are -1 and 1": lambda c: c.given(q=_signed(c)),
         "only the entry of the true class is computed": lambda c: c.numbers * c.y,
         "the entry of the true class is missing": lambda c: c.numbers * (1 - c.y),
@@ -637,6 +641,8 @@ HYPOTHESES = (
         "only the last sample counts, as when a sum is overwritten in a loop":
             lambda c: c.given(pull=lambda x, g: g[-1]),
         "only the first sample counts": lambda c: c.given(pull=lambda x, g: g[0]),
+        "it is averaged over the samples and the classes": lambda c: c.given(pull=lambda x, g: np.mean(g)),
+        "it is added up over the samples and the classes": lambda c: c.given(pull=lambda x, g: np.sum(g)),
         "the sum runs over the classes, not over the samples": lambda c: c.given(pull=lambda x, g: g.sum(-1)),
         "the mean runs over the classes, not over the samples": lambda c: c.given(pull=lambda x, g: g.mean(-1)),
         "the gradient in the weights stands where that in the bias belongs":
