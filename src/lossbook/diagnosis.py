@@ -256,7 +256,10 @@ class _Exam:
         for name, epsilon in EPS.items():
             size = np.maximum(attempt.size, np.abs(self.right))
             floor = ULPS * epsilon * np.abs(self.right) + np.finfo(name).tiny
-            room = np.fmin(attempt.room[name], np.sqrt(epsilon) * np.max(size))
+            # p itself, about one, is off by its rounding, however small p - y may be
+            least = 0 if self.case.kind == "regression" else ULPS * epsilon
+            most = max(np.sqrt(epsilon) * np.max(size, initial=0), least)
+            room = np.fmin(attempt.room[name], most)
             allowed[name] = np.fmax(room, floor)
             if self.case.kind == "regression":  # any slope at a kink
                 allowed[name] = np.fmax(allowed[name], attempt.room[name] / ULPS)
@@ -273,7 +276,7 @@ class _Exam:
         made = self._made(chain)
         size = self._result(made, np.abs(made.numbers))
         room = {name: self._room(chain, made, name) for name in EPS}
-        largest = float(np.nanmax(np.abs(size)))
+        largest = float(np.max(np.abs(size), initial=0, where=np.isfinite(size)))
         return _Attempt(chain, self._result(made), largest, room)
 
     def _made(self, chain, jitter=0.0):
