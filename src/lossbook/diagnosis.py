@@ -556,7 +556,8 @@ def _written(factor, exam):
             below = " ".join(
                 " ".join(-power * [name]) for name, power in names if power < 0
             )
-            return f"{sign}{above}" + (f" / ({below})" if below else "")
+            below = f"({below})" if " " in below else below
+            return f"{sign}{above}" + (f" / {below}" if below else "")
     return f"{factor:.6g}"
 
 

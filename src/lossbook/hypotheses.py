@@ -650,4 +650,7 @@ HYPOTHESES = (
     }),
 )
 # fmt: on
-"""The mistakes, the simplest first: where two look the same, the first is named."""
+"""The mistakes, the simplest first: where two look the same, the first is named.
+
+:meta hide-value:
+"""
