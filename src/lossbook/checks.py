@@ -15,6 +15,9 @@ Every comparison states the error it allows and where that number comes from:
 - Where the loss has a kink within the step, no difference quotient tends to a
   derivative. Any slope between the one on the left and the one on the right is then a
   subgradient, and is accepted.
+
+`lossbook.diagnosis.diagnose`, which is importable from here too, says what is wrong with
+a gradient that somebody computed.
 """
 
 from collections.abc import Callable
@@ -24,6 +27,11 @@ from html import escape
 import numpy as np
 
 from lossbook._validation import as_array, finite_floats
+from lossbook.diagnosis import (  # noqa: F401 (what is wrong belongs with what is right)
+    diagnose,
+    diagnose_parameters,
+    diagnose_value,
+)
 from lossbook.training import mean_loss_and_gradients
 
 EPS = np.finfo(np.float64).eps
