@@ -11,7 +11,8 @@ import pytest
 from bs4 import BeautifulSoup
 from nbclient import NotebookClient
 
-from tests.book.test_site import HTML, toctree
+from tests.book.conftest import HTML
+from tests.book.test_site import toctree
 
 EXTENSIONS = Path(__file__).parents[2] / "book" / "_ext"
 

@@ -11,7 +11,7 @@ import yaml
 from pypdf import PdfReader
 
 from book._pdf import book_pdf
-from tests.book.test_site import HTML, ROOT
+from tests.book.conftest import HTML, ROOT
 
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 TOC = {
