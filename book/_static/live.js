@@ -233,6 +233,13 @@ const lossbookLive = (() => {
       }
       return [w1, w2, b];
     },
+    /* The models of all losses, trained once for the panel and the readout. */
+    trained: new WeakMap(),
+    models(spec, values, clouds) {
+      if (!this.trained.has(values))
+        this.trained.set(values, spec.losses.map(entry => this.train(spec, entry, values, clouds)));
+      return this.trained.get(values);
+    },
     boundary(spec, [w1, w2, b]) {
       const length = w1 * w1 + w2 * w2;
       if (length === 0) return [[], []];
@@ -249,18 +256,17 @@ const lossbookLive = (() => {
         marks: [
           ...clouds.map((cloud, c) =>
             points(`class ${c}`, c, cloud.map(point => point[0]), cloud.map(point => point[1]))),
-          ...spec.losses.map((entry, style) =>
-            line(entry.label, style, ...this.boundary(spec, this.train(spec, entry, values, clouds)))),
+          ...this.models(spec, values, clouds).map((model, style) =>
+            line(spec.losses[style].label, style, ...this.boundary(spec, model))),
         ],
       }];
     },
     readout(spec, values) {
       const clouds = this.samples(spec, values);
-      const rows = spec.losses.map(entry => {
-        const [w1, w2, b] = this.train(spec, entry, values, clouds);
+      const rows = this.models(spec, values, clouds).map(([w1, w2, b], i) => {
         const positive = clouds.map(cloud => mean(cloud.map(([x1, x2]) => w1 * x1 + w2 * x2 + b > 0 ? 1 : 0)));
         const right = [1 - positive[0], positive[1]];
-        return [entry.label, [...right, mean(right)]];
+        return [spec.losses[i].label, [...right, mean(right)]];
       });
       return [["recall of class 0", "recall of class 1", "their mean"], Object.fromEntries(rows)];
     },
