@@ -50,7 +50,7 @@ SCREEN_ONLY = ".headerlink, .run-chapter, .toctree-wrapper, script, summary"
 # A formula or a table that is wider than the paper is set smaller until it fits.
 SHRINK = """
 () => {
-  for (const box of document.querySelectorAll(".math-scroll, .fit, .cell_output td")) {
+  for (const box of document.querySelectorAll(".math-scroll, .fit")) {
     const ratio = box.clientWidth / box.scrollWidth;
     if (ratio < 1) box.style.fontSize = `${Math.floor(98 * ratio)}%`;
   }
