@@ -107,7 +107,7 @@ def test_the_contents_name_the_pages(printed):
 @pytest.mark.parametrize(
     "words",
     [
-        "find the best constant",  # an exercise of one paragraph
+        "By hand. For the readings",  # an exercise of one paragraph
         "clipped from 2",  # its solution
         "a clip with soft corners",  # the end of a solution with code
     ],
