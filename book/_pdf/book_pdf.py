@@ -45,12 +45,12 @@ ARGUMENTS = [
 ]
 
 # What the page of a chapter has for the screen alone.
-SCREEN_ONLY = ".headerlink, .run-chapter, .toctree-wrapper, script, summary"
+SCREEN_ONLY = ".headerlink, .run-chapter, .toctree-wrapper, .backrefs, script, summary"
 
 # A formula or a table that is wider than the paper is set smaller until it fits.
 SHRINK = """
 () => {
-  for (const box of document.querySelectorAll(".math-scroll, .fit, .cell_output td")) {
+  for (const box of document.querySelectorAll(".math-scroll, .fit")) {
     const ratio = box.clientWidth / box.scrollWidth;
     if (ratio < 1) box.style.fontSize = `${Math.floor(98 * ratio)}%`;
   }
@@ -150,9 +150,8 @@ def read_chapter(html, name, names):
     article = page.select_one("article > section")
     for element in article.select(SCREEN_ONLY):
         element.decompose()
-    for section in article.find_all("section"):
-        if len(section.find_all(True, recursive=False)) == 1:  # it held links to pages
-            section.decompose()
+    for heading in article.select(":is(h2, h3):only-child"):  # of links to pages
+        heading.parent.decompose()
     for element in article.select("details"):
         element.name = "div"
     for level in range(5, 0, -1):  # the parts have the first level

@@ -172,13 +172,8 @@ def text_of(path):
 
 
 def links_under_the_title(page):
-    title = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select_one(
-        "section > h1"
-    )
-    line = title.find_next_sibling()
-    if "run-chapter" not in line.get("class", []):
-        return {}
-    return {link.text: link["href"] for link in line.find_all("a")}
+    html = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    return {a.text: a["href"] for a in html.select("h1 ~ .run-chapter a")}
 
 
 @pytest.mark.parametrize(
