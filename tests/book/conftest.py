@@ -1,0 +1,93 @@
+"""The built book, served to a real browser."""
+
+import functools
+import os
+import shutil
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HTML = ROOT / "_build" / "html"
+
+BROWSERS = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+]
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """A function that serves a folder and returns its address."""
+    servers = []
+
+    def start(folder):
+        handler = functools.partial(Quiet, directory=folder)
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        message = "no Chromium or Chrome is installed"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(browser):
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def site(serve):
+    sources = [ROOT / "_config.yml", ROOT / "_toc.yml"]
+    for folder in ("book", "src"):
+        sources += (
+            p
+            for p in (ROOT / folder).rglob("*")
+            if p.suffix in {".md", ".bib", ".py", ".css"}
+        )
+    newest = max(sources, key=lambda path: path.stat().st_mtime)
+    if not HTML.is_dir():
+        pytest.fail("_build/html does not exist: run `make book` first")
+    if HTML.stat().st_mtime < newest.stat().st_mtime:
+        pytest.fail(
+            f"{newest.relative_to(ROOT)} is newer than _build/html: run `make book` first"
+        )
+    return serve(HTML)
