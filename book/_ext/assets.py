@@ -21,10 +21,14 @@ from sphinx.errors import ExtensionError
 # The theme's layout loads these outside Sphinx's own lists.
 THEME_SHEETS = ["_static/basic.css", "_static/styles/pydata-sphinx-theme.css"]
 THEME_SCRIPTS = ["_static/scripts/pydata-sphinx-theme.js"]
-# This part of it measures every box of the page, one after the other, and so has a long
-# chapter laid out a hundred times. scrollable.js does the same from what the browser
-# measures anyway.
-MEASURING = '"complete"===document.readyState?I():window.addEventListener("load",I)'
+# What is left out of the scripts. The first measures every box of the page, one after the
+# other, and so has a long chapter laid out a hundred times; scrollable.js does the same
+# from what the browser measures anyway. The second takes the focus from a button that
+# was pressed, and who reads with the keyboard must start again at the top.
+LEFT_OUT = [
+    '"complete"===document.readyState?I():window.addEventListener("load",I)',
+    't&&t.addEventListener("click",(()=>{t.blur()}),!0)',
+]
 # A chapter's first screen needs these. Asked for at once, they are there when its text
 # is first drawn, and no line breaks anew.
 PRELOADED_FONTS = [
@@ -107,9 +111,11 @@ def join_scripts(root, options, names):
     """One script of all; what sets options comes before those that have them."""
     texts = [(root / name).read_text(encoding="utf-8") for name in names]
     script = "\n".join([*options, *texts])
-    if MEASURING not in script:
-        raise ExtensionError(f"{THEME_SCRIPTS[0]}: expected {MEASURING} in it")
-    return re.sub(r"//# sourceMappingURL=.*", "", script.replace(MEASURING, "0"))
+    for part in LEFT_OUT:
+        if part not in script:
+            raise ExtensionError(f"expected in the theme's scripts: {part}")
+        script = script.replace(part, "0")
+    return re.sub(r"//# sourceMappingURL=.*", "", script)
 
 
 def read_rules(root, name):

@@ -63,8 +63,7 @@ PLANTED = {
     "image-alt": "<img src='data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA='>",
     "color-contrast": "<p style='color: #999; background: #fff'>faint</p>",
     "button-name": "<button></button>",
-    "scrollable-region-focusable": "<div style='overflow: auto; width: 90px; height: 2em'>"
-    "<div style='width: 3000px'>wide</div></div>",
+    "scrollable-region-focusable": f"<pre style='overflow: auto'>{'wide ' * 999}</pre>",
 }
 
 
@@ -79,8 +78,11 @@ def test_a_planted_barrier_is_found(tab, serve, tmp_path, rule):
 
 
 FOCUSED = """
-  () => {
-    const e = document.activeElement, style = getComputedStyle(e);
+  async () => {
+    const e = document.activeElement;
+    for (const part of [e, e.parentElement])  // the skip link slides into sight
+      await Promise.all(part.getAnimations().map(animation => animation.finished));
+    const style = getComputedStyle(e);
     const box = e.getBoundingClientRect();
     const drawn = style.outlineStyle != "none" && parseFloat(style.outlineWidth) > 0
       || style.boxShadow != "none";

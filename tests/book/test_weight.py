@@ -1,5 +1,6 @@
 """What a reader's connection carries and what moves on the screen, page by page."""
 
+import functools
 import gzip
 import threading
 from http.server import ThreadingHTTPServer
@@ -58,7 +59,7 @@ class Compressed(Quiet):
 
 @pytest.fixture(scope="module")
 def compressed_site(site):
-    handler = type("Handler", (Compressed,), {"directory": str(HTML)})
+    handler = functools.partial(Compressed, directory=HTML)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
