@@ -29,13 +29,18 @@ LEFT_OUT = [
     '"complete"===document.readyState?I():window.addEventListener("load",I)',
     't&&t.addEventListener("click",(()=>{t.blur()}),!0)',
 ]
-# A chapter's first screen needs these. Asked for at once, they are there when its text
-# is first drawn, and no line breaks anew.
-PRELOADED_FONTS = [
-    "katex/fonts/KaTeX_Main-Regular.woff2",
-    "katex/fonts/KaTeX_Math-Italic.woff2",
-    "vendor/fontawesome/webfonts/fa-solid-900.woff2",
-]
+# The fonts of the icons and of mathematics, by the class that asks for them. Asked for at
+# once, they are there when the text is first drawn, and no line breaks anew.
+ICONS = "vendor/fontawesome/webfonts/fa-solid-900.woff2"
+MATHEMATICS = {
+    "katex": "Main-Regular",
+    "mathnormal": "Math-Italic",
+    "mathbf": "Main-Bold",
+    "mathbb": "AMS-Regular",
+    "mathcal": "Caligraphic-Regular",
+    "small-op": "Size1-Regular",
+    "large-op": "Size2-Regular",
+}
 
 
 def setup(app):
@@ -49,7 +54,12 @@ def setup(app):
 def leave_out_common(app, pagename, templatename, context, doctree):
     """Only what a page alone asks for stays in its lists, without the theme's inline
     options: this book has neither a version switcher nor a search while one types."""
-    context["preloaded_fonts"] = PRELOADED_FONTS
+    classes = set(re.findall(r"[\w-]+", context.get("body", "")))
+    context["preloaded_fonts"] = [ICONS] + [
+        f"katex/fonts/KaTeX_{font}.woff2"
+        for name, font in MATHEMATICS.items()
+        if name in classes
+    ]
     for kind, common in common_files(app.builder).items():
         context[kind] = [
             file
