@@ -384,6 +384,7 @@ def test_a_mean_is_right_but_for_the_reduction():
 
 def test_a_mistake_in_one_class_is_placed_there():
     z, y = batch(BCE, n=8)
+    y[:3] = 0  # so that the class is the smaller one
     found = diagnose(np.where(y == 1, 2, 1) * (sigmoid(z) - y), BCE, z, y)
     assert (
         "but for the samples of class 1: there it is multiplied by 2" in found.sentence

@@ -28,9 +28,7 @@ from lossbook.training import mean_loss_and_gradients
 EPS = {name: float(np.finfo(name).eps) for name in ("float32", "float64")}
 ULPS = 32  # how many times the effect of one unit in the last place is rounding
 ALIKE = 3  # so many other explanations are named at most
-DIGITS = (
-    8  # what the numbers must hold, in all, to tell one pair of mistakes from others
-)
+DIGITS = 8  # what the numbers must hold in all before a pair of mistakes is believed
 
 
 @dataclass(frozen=True)
@@ -298,22 +296,23 @@ class _Exam:
         except (ArithmeticError, IndexError, TypeError, ValueError):
             return None
 
-    def near(self, numbers, size=0.0):
+    def near(self, numbers, size=0.0, where=True):
         """Whether at least half of the numbers are not far off. size: of what was added
         up to them."""
-        if numbers is None or numbers.shape != self.got.shape or not self.finite.any():
+        counts = self.finite & where
+        if numbers is None or numbers.shape != self.got.shape or not counts.any():
             return False
-        numbers = numbers[self.finite]
-        error = np.sort(np.abs(self.got[self.finite] - numbers))
+        numbers = numbers[counts]
+        error = np.sort(np.abs(self.got[counts] - numbers))
         far = 1e-2 * np.max(np.abs(numbers)) + 1e-6 * size
         return error[(error.size - 1) // 2] <= far
 
-    def made_near(self, made):
+    def made_near(self, made, where=True):
         """Whether what comes of mistakes is near to the numbers."""
         if made is None:
             return False
         size = np.max(np.abs(made.numbers), initial=0)
-        return self.near(self._result(made), size)
+        return self.near(self._result(made), size, where)
 
     def _room(self, chain, made, name):
         """How far rounding may move the result, from one unit in the last place of the
@@ -410,7 +409,7 @@ class _Exam:
     def _fitting(self, chains, where=True):
         found = []
         for chain in chains:
-            if self.made_near(self._made(chain)):
+            if self.made_near(self._made(chain), where):
                 attempt = self.fitted(self.attempt(chain), where)
                 found += [attempt] if attempt else []
         finest = min((self.types.index(attempt.type) for attempt in found), default=0)
