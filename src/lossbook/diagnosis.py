@@ -104,24 +104,24 @@ def _shown(number, digits):
     return "no such entry" if number is None else format(number, digits)
 
 
-def diagnose(gradient, loss, scores, targets, *, hypotheses=HYPOTHESES) -> Diagnosis:
+def diagnose(gradient, loss, scores, targets, *, hypotheses=None) -> Diagnosis:
     """What is most likely wrong with a gradient in the scores, in one sentence.
 
     gradient: what was computed, NumPy or PyTorch, float32 or float64, or lists; of any
         shape. loss: the loss of `lossbook.losses` that it should be the gradient of.
     scores, targets: what the loss takes; a few samples of every class with different
         scores tell most.
-    hypotheses: the mistakes to look for, the simplest first.
+    hypotheses: the mistakes to look for, the simplest first; None for `HYPOTHESES`.
 
     Raises what the loss raises for such scores and targets, TypeError when loss is none
     or the gradient is not numbers, ValueError when there are no scores.
     """
     case = _case(gradient, "gradient", loss, scores, targets)
     right = loss.gradient(case.scores, case.targets)
-    return _diagnosed(_Exam(case, right), hypotheses)
+    return _diagnosed(_Exam(case, right), hypotheses or HYPOTHESES)
 
 
-def diagnose_value(value, loss, scores, targets, *, hypotheses=HYPOTHESES) -> Diagnosis:
+def diagnose_value(value, loss, scores, targets, *, hypotheses=None) -> Diagnosis:
     """What is most likely wrong with a value of the loss: unreduced, or one number for
     the batch.
 
@@ -129,7 +129,7 @@ def diagnose_value(value, loss, scores, targets, *, hypotheses=HYPOTHESES) -> Di
     """
     case = _case(value, "value", loss, scores, targets)
     right = loss.value(case.scores, case.targets)
-    return _diagnosed(_Exam(case, right), hypotheses)
+    return _diagnosed(_Exam(case, right), hypotheses or HYPOTHESES)
 
 
 def diagnose_parameters(
@@ -140,7 +140,7 @@ def diagnose_parameters(
     features,
     targets,
     *,
-    hypotheses=HYPOTHESES,
+    hypotheses=None,
 ) -> Diagnosis:
     """What is most likely wrong with the gradients of the mean loss in the parameters of a
     linear layer.
@@ -159,7 +159,7 @@ def diagnose_parameters(
         case = replace(case, of=name, features=features)
         exams.append(_Exam(case, right[name]))
     with np.errstate(all="ignore"):
-        return _together(*exams, hypotheses)
+        return _together(*exams, hypotheses or HYPOTHESES)
 
 
 def _together(weights, bias, hypotheses):
@@ -260,7 +260,8 @@ class _Exam:
             room = np.fmin(attempt.room[name], most)
             allowed[name] = np.fmax(room, floor)
             if self.case.kind == "regression":  # any slope at a kink
-                allowed[name] = np.fmax(allowed[name], attempt.room[name] / ULPS)
+                either = attempt.room[name] / (2 * ULPS)
+                allowed[name] = np.fmax(allowed[name], either)
         return allowed
 
     def numbers(self, chain):
