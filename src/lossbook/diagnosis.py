@@ -495,12 +495,12 @@ def _explained(exam, hypotheses, beside=None):
 def _with_mistakes(exam, attempts, hypotheses, beside, factor=1.0, more=()):
     first, alike = attempts[0], _alike(attempts)
     names = first.names + more
-    if len(names) > 1:
+    if not more and all(h.reduction for h in first.chain):
+        sentence = f"Right but for the reduction: {'; and '.join(names)}."
+    elif len(names) > 1:
         sentence = f"Most likely two mistakes: {'; and '.join(names)}."
     elif more:
         sentence = f"Right but for a factor: {names[0]}."
-    elif first.chain[0].reduction:
-        sentence = f"Right but for the reduction: {names[0]}."
     else:
         sentence = f"Most likely one mistake: {names[0]}."
     if alike:
