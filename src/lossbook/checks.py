@@ -24,6 +24,11 @@ from html import escape
 import numpy as np
 
 from lossbook._validation import as_array, finite_floats
+from lossbook.diagnosis import (  # noqa: F401 (what is wrong belongs with what is right)
+    diagnose,
+    diagnose_parameters,
+    diagnose_value,
+)
 from lossbook.training import mean_loss_and_gradients
 
 EPS = np.finfo(np.float64).eps
