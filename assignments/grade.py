@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import nbformat
@@ -159,22 +159,37 @@ class _Until:
 
 
 class Submission:
-    """The student's cells, run. A cell that ends the process, or reaches a limit, is
-    left out, and the others run again without it.
+    """The student's code, in a `Process` that is started anew when it has ended. A cell
+    that ended it, or reached a limit, is then left out.
 
-    cells: {name: source}. problems: what went wrong, {name: text}.
+    hidden: folders that it may not read. problems: what went wrong, {cell: text}.
     """
 
-    def __init__(self, cells, limits, hidden=()):
-        self.cells, self.limits, self.problems = dict(cells), limits, {}
+    def __init__(self, limits, hidden=()):
+        self.limits, self.cells, self.problems = limits, {}, {}
         self.hidden = [str(Path(path).resolve()) for path in hidden]
         self.deadline = time.monotonic() + limits.total
         self.process = None
 
-    def ask(self, do, **question):
-        """What the student's code answers. Raises Failed or Stopped."""
+    def run(self, name, source):
+        """Run a cell after those before it; an error is kept in ``problems``."""
+        try:
+            self._ask("run", source=source)
+        except Failed as error:
+            self.problems[name] = str(error)
+        except Stopped as error:
+            self.problems[name] = str(error)
+            return
+        self.cells[name] = source
+
+    def _ask(self, do, **question):
         if self.process is None:
-            self._start()
+            self.process = Process(self.limits, self.deadline, self.hidden)
+            before, self.cells = self.cells, {}
+            for name, source in before.items():
+                self.run(name, source)
+        if self.process is None:  # a cell that was run before has ended it now
+            return self._ask(do, **question)
         try:
             answer = self.process.ask({"do": do, **question})
         except Stopped:
@@ -184,18 +199,6 @@ class Submission:
             raise Failed(_tidy(answer["error"]))
         return answer
 
-    def _start(self):
-        self.process = Process(self.limits, self.deadline, self.hidden)
-        for name, source in list(self.cells.items()):
-            try:
-                self.ask("run", source=source)
-            except Failed as error:
-                self.problems[name] = str(error)
-            except Stopped as error:
-                self.problems[name] = str(error)
-                del self.cells[name]
-                return self._start()
-
     def close(self):
         """End the process, if there is one."""
         if self.process:
@@ -204,7 +207,7 @@ class Submission:
 
     def name(self, name, without):
         """The student's variable, or a function that calls the student's."""
-        answer = self.ask("get", name=name)
+        answer = self._ask("get", name=name)
         if not answer.get("function"):
             return _decoded(answer, name)
 
@@ -213,7 +216,7 @@ class Submission:
                 "arguments": worker.encode(arguments),
                 "options": worker.encode(options),
             }
-            answer = self.ask("call", name=name, without=without, **question)
+            answer = self._ask("call", name=name, without=without, **question)
             return _decoded(answer, name)
 
         return call
@@ -250,14 +253,21 @@ def _foreign_names(code, namespace):
     return [name for name in read if name not in found]
 
 
+@contextlib.contextmanager
+def _to(file):
+    """Print into a file; progress bars too."""
+    with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+        yield
+
+
 def _run_test(cell, namespace, submission):
     """(whether the test passes, what is to be said)."""
-    namespace, printed = dict(namespace), io.StringIO()
+    namespace = dict(namespace)
     without = cell.metadata.get("written_without", [])
     try:
         for name in _foreign_names(cell.source, namespace):
             namespace[name] = submission.name(name, without)
-        with contextlib.redirect_stdout(printed):
+        with _to(io.StringIO()):
             exec(compile(cell.source, "<test>", "exec"), namespace)
     except AssertionError as error:
         return False, _tidy(error) or "the answer is wrong"
@@ -274,26 +284,32 @@ def _id(cell):
 
 
 def _is_given(cell):
-    return cell.cell_type == "code" and not (
-        utils.is_grade(cell) or utils.is_solution(cell)
-    )
+    is_code = cell.cell_type == "code"
+    return is_code and not (utils.is_grade(cell) or utils.is_solution(cell))
 
 
-def _cells_to_run(source, submitted):
-    """{name: code}, in the student's order: given cells as they were given, those that
-    are missing first, and no tests."""
-    given = {_id(cell): cell.source for cell in source.cells if _is_given(cell)}
-    tests = {_id(cell) for cell in source.cells if utils.is_grade(cell)}
-    own = {}
+def _is_test(cell):
+    return utils.is_grade(cell) and not utils.is_solution(cell)
+
+
+def _steps(source, submitted):
+    """What to run, as {name: code of a cell, or the cell of a test}, in the student's
+    order. Given cells and tests are those of the source; given cells that are missing
+    come first, tests that are missing last."""
+    ours = {_id(c): c.source for c in source.cells if _is_given(c)}
+    given = list(ours)
+    ours |= {_id(c): c for c in source.cells if _is_test(c)}
+    steps = {}
     for number, cell in enumerate(submitted.cells, start=1):
         name = _id(cell)
-        if cell.cell_type != "code" or (name in tests and not utils.is_solution(cell)):
-            continue
-        if name in given:
-            own[name] = given[name]
-        else:
-            own[name if name and name not in own else f"cell {number}"] = cell.source
-    return {name: code for name, code in given.items() if name not in own} | own
+        if name in ours:
+            steps.pop(name, None)  # of copies the last one counts
+            steps[name] = ours[name]
+        elif cell.cell_type == "code":
+            known = name and name not in steps
+            steps[name if known else f"cell {number}"] = cell.source
+    first = {name: ours[name] for name in given if name not in steps}
+    return first | steps | {n: c for n, c in ours.items() if n not in steps}
 
 
 def _read(path):
@@ -303,7 +319,9 @@ def _read(path):
             raise ValueError(f"the file is larger than {LARGEST_NOTEBOOK >> 20} MiB")
         notebook = nbformat.reads(path.read_text("utf-8"), as_version=4)
         for cell in notebook.cells:
-            if not isinstance(cell.source, str) or not isinstance(_id(cell), str | None):
+            if not isinstance(cell.source, str) or not isinstance(
+                _id(cell), str | None
+            ):
                 raise ValueError("a cell has no text")
     except Exception as error:  # whatever a file may hold
         text = _tidy(f"the file is not a notebook: {error}")
@@ -312,14 +330,10 @@ def _read(path):
 
 
 def _changed(name, submitted):
-    """{task: what was done to its test cell}, for those that are not as released."""
+    """The tasks whose test cell is not as it was released."""
     cells = {_id(cell): cell.source for cell in submitted.cells}
-    tests = [c for c in release.release(name).cells if not utils.is_solution(c)]
-    return {
-        _id(cell): "the test cell was missing or changed, the original was run"
-        for cell in tests
-        if utils.is_grade(cell) and cells.get(_id(cell)) != cell.source
-    }
+    tests = filter(_is_test, release.release(name).cells)
+    return {_id(cell) for cell in tests if cells.get(_id(cell)) != cell.source}
 
 
 def grade(path, name, *, student="", limits=None, hidden=()):
@@ -329,47 +343,53 @@ def grade(path, name, *, student="", limits=None, hidden=()):
         the submission may not read.
     """
     source = release.source(name)
-    graded = [cell for cell in source.cells if utils.is_grade(cell)]
-
-    def mark(cell, points, message):
-        of = cell.metadata.nbgrader.points
-        return Mark(student, name, _id(cell), points, of, message)
-
+    graded = {_id(cell): cell for cell in source.cells if utils.is_grade(cell)}
     try:
         submitted = _read(path)
+        found = _results(source, submitted, Submission(limits or Limits(), hidden))
+        changed = _changed(name, submitted)
     except ValueError as error:
-        return [mark(cell, 0, str(error)) for cell in graded]
-    namespace, changed = {}, _changed(name, submitted)
-    with contextlib.redirect_stdout(io.StringIO()):
-        for cell in filter(_is_given, source.cells):
-            exec(cell.source, namespace)
-    cells = _cells_to_run(source, submitted)
-    submission = Submission(cells, limits or Limits(), hidden)
+        found, changed = {task: (False, str(error)) for task in graded}, set()
     marks = []
-    try:
-        for cell in graded:
-            task, points = _id(cell), cell.metadata.nbgrader.points
-            if utils.is_solution(cell):
-                marks.append(mark(cell, None, "for a person to mark, see the rubric"))
-                continue
-            passed, message = _run_test(cell, namespace, submission)
-            if not passed:
-                points = 0
-                message = "; ".join([message, *_problems(task, submission)])
-            if task in changed:
-                message += f" ({changed[task]})"
-            marks.append(mark(cell, points, message))
-    finally:
-        submission.close()
+    for task, cell in graded.items():
+        of = cell.metadata.nbgrader.points
+        passed, message = found.get(task, (False, ""))
+        points = of if passed else 0
+        if task in changed:
+            message += " (its test cell was changed or missing; the original was run)"
+        if not _is_test(cell):
+            points, message = None, "for a person to mark, with the rubric"
+        marks.append(Mark(student, name, task, points, of, message))
     return marks
 
 
-def _problems(task, submission):
+def _results(source, submitted, submission):
+    """{task: (whether its test passes, what is to be said)}."""
+    namespace, results = {}, {}
+    with _to(io.StringIO()):
+        for cell in filter(_is_given, source.cells):
+            exec(cell.source, namespace)
+    try:
+        for name, step in _steps(source, submitted).items():
+            if isinstance(step, str):
+                submission.run(name, step)
+                continue
+            passed, message = _run_test(step, namespace, submission)
+            if not passed:
+                message = "; ".join([message, *_problems(name, submission.problems)])
+            results[name] = passed, message
+    finally:
+        submission.close()
+    return results
+
+
+def _problems(task, problems):
     """What went wrong in the answer to a task, or else in cells that answer none."""
-    answer = f"{task}-answer"
-    if answer in submission.problems:
-        return [f"{answer}: {submission.problems[answer]}"]
-    return [f"{c}: {p}" for c, p in submission.problems.items() if c.startswith("cell ")]
+    suffix = "-answer"
+    named = [name for name in problems if name.endswith(suffix)]
+    of_task = [name for name in named if task.startswith(name.removesuffix(suffix))]
+    others = [name for name in problems if name.startswith("cell ")]
+    return [f"{name}: {problems[name]}" for name in of_task or others]
 
 
 def grade_all(folder, limits=None):
@@ -378,7 +398,12 @@ def grade_all(folder, limits=None):
     Raises NotADirectoryError when there is no such folder.
     """
     folder = Path(folder)
-    hidden = [folder, release.FOLDER, release.BUILT.parent, release.FOLDER.parent / "tests"]
+    hidden = [
+        folder,
+        release.FOLDER,
+        release.BUILT.parent,
+        release.FOLDER.parent / "tests",
+    ]
     marks = []
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
         student, done = place.name, set()
@@ -389,7 +414,9 @@ def grade_all(folder, limits=None):
             name = path.stem
             if path.suffix == ".ipynb" and name in release.names() and name not in done:
                 done.add(name)
-                marks += grade(path, name, student=student, limits=limits, hidden=hidden)
+                marks += grade(
+                    path, name, student=student, limits=limits, hidden=hidden
+                )
             else:
                 message = f"not graded: {_tidy('/'.join(parts))} has not the name of an assignment, or came twice"
                 marks.append(Mark(student, "", "", 0, 0, message))
@@ -452,10 +479,16 @@ def main():
         parser.error(f"submissions must be a folder, got {str(submissions)!r}")
     marks = grade_all(submissions)
     if not marks:
-        parser.error(f"submissions must hold a folder for each student, {submissions} has none")
+        parser.error(
+            f"submissions must hold a folder for each student, {submissions} has none"
+        )
     write(marks, release.BUILT)
     for row in summary(marks):
-        print("{student}: {points:g} of {of:g}, and {by_hand:g} to mark by hand".format(**row))
+        print(
+            "{student}: {points:g} of {of:g}, and {by_hand:g} to mark by hand".format(
+                **row
+            )
+        )
     print(f"marks.csv, summary.csv and feedback/ are in {release.BUILT}")
 
 

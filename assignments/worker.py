@@ -157,9 +157,10 @@ class _Notebook:
         used = set()
 
         def watch(frame, event, _):
-            module = str(frame.f_globals.get("__name__"))
-            if event == "call" and module.startswith(tuple(without)):
-                used.add(module)
+            module = frame.f_globals.get("__name__")
+            called = f"{module}.{frame.f_code.co_qualname}"
+            if event == "call" and called.startswith(tuple(without)):
+                used.add(called)
 
         sys.setprofile(watch if without else None)
         try:
@@ -172,7 +173,7 @@ class _Notebook:
 
 
 def _said(error):
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def main():
