@@ -86,7 +86,7 @@ class Process:
         seconds = max(1, round(limits.total))
         settings = {"memory": limits.memory, "seconds": seconds, "hidden": hidden}
         try:
-            self.ask(settings)
+            self.ask(settings, seconds=limits.total)
         except Stopped:
             self.stop()
             raise
@@ -108,10 +108,10 @@ class Process:
             **places,
         }
 
-    def ask(self, question):
+    def ask(self, question, seconds=None):
         """The answer of the worker. Raises Stopped when there is none in time."""
         left = self.deadline - time.monotonic()
-        seconds = min(self.limits.step, left)
+        seconds = min(seconds or self.limits.step, left)
         if seconds <= 0:
             raise Stopped(f"the notebook took longer than {self.limits.total:g} s")
         until = time.monotonic() + seconds
