@@ -26,6 +26,7 @@ from pathlib import Path
 
 import nbformat
 from nbgrader import utils
+from tqdm import tqdm
 
 import lossbook
 from assignments import release, worker
@@ -315,6 +316,8 @@ def _steps(source, submitted):
 def _read(path):
     """The notebook in a file. Raises ValueError when there is none."""
     try:
+        if not path.is_file():
+            raise ValueError("it is no ordinary file")
         if path.stat().st_size > LARGEST_NOTEBOOK:
             raise ValueError(f"the file is larger than {LARGEST_NOTEBOOK >> 20} MiB")
         notebook = nbformat.reads(path.read_text("utf-8"), as_version=4)
@@ -329,13 +332,6 @@ def _read(path):
     return notebook
 
 
-def _changed(name, submitted):
-    """The tasks whose test cell is not as it was released."""
-    cells = {_id(cell): cell.source for cell in submitted.cells}
-    tests = filter(_is_test, release.release(name).cells)
-    return {_id(cell) for cell in tests if cells.get(_id(cell)) != cell.source}
-
-
 def grade(path, name, *, student="", limits=None, hidden=()):
     """The marks of one submission, a `Mark` for each graded cell of the assignment.
 
@@ -343,21 +339,30 @@ def grade(path, name, *, student="", limits=None, hidden=()):
         the submission may not read.
     """
     source = release.source(name)
+    released = {_id(cell): cell.source for cell in release.release(name).cells}
     graded = {_id(cell): cell for cell in source.cells if utils.is_grade(cell)}
     try:
         submitted = _read(path)
-        found = _results(source, submitted, Submission(limits or Limits(), hidden))
-        changed = _changed(name, submitted)
+        results = _results(source, submitted, Submission(limits or Limits(), hidden))
+        texts = {_id(cell): cell.source for cell in submitted.cells}
     except ValueError as error:
-        found, changed = {task: (False, str(error)) for task in graded}, set()
+        results, texts = {task: (False, str(error)) for task in graded}, released
     marks = []
     for task, cell in graded.items():
-        of = cell.metadata.nbgrader.points
-        passed, message = found.get(task, (False, ""))
-        points = of if passed else 0
-        if task in changed:
-            message += " (its test cell was changed or missing; the original was run)"
-        if not _is_test(cell):
+        of, as_released = (
+            cell.metadata.nbgrader.points,
+            texts.get(task) == released[task],
+        )
+        if task in results:
+            passed, message = results[task]
+            points = of if passed else 0
+            if not as_released:
+                message += (
+                    " (the test cell was changed or missing; the original was run)"
+                )
+        elif as_released:
+            points, message = 0, "not answered"
+        else:
             points, message = None, "for a person to mark, with the rubric"
         marks.append(Mark(student, name, task, points, of, message))
     return marks
@@ -405,7 +410,8 @@ def grade_all(folder, limits=None):
         release.FOLDER.parent / "tests",
     ]
     marks = []
-    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
+    places = sorted(path for path in folder.iterdir() if path.is_dir())
+    for place in tqdm(places, desc="students", leave=False):
         student, done = place.name, set()
         for path in sorted(place.rglob("*")):
             parts = path.relative_to(place).parts
@@ -474,9 +480,9 @@ def main():
     """Grade the folder named on the command line and write the marks."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("submissions", help="a folder with a folder for each student")
-    submissions = Path(parser.parse_args().submissions)
-    if not submissions.is_dir():
-        parser.error(f"submissions must be a folder, got {str(submissions)!r}")
+    submissions = parser.parse_args().submissions
+    if not Path(submissions or "none given").is_dir():
+        parser.error(f"submissions must be a folder, got {submissions!r}")
     marks = grade_all(submissions)
     if not marks:
         parser.error(

@@ -17,7 +17,7 @@ import numpy as np
 READABLE = "/usr", "/lib", "/lib64", "/etc", "/dev", "/sys", "/proc/cpuinfo"
 REFUSED = (
     "os.exec os.fork os.forkpty os.kill os.killpg os.posix_spawn os.spawn os.system "
-    "pty.spawn socket.bind socket.connect socket.getaddrinfo subprocess.Popen "
+    "pty.spawn resource.prlimit resource.setrlimit socket.bind socket.connect socket.getaddrinfo subprocess.Popen "
     "_winapi.CreateProcess"
 ).split()
 CHANGES = (
@@ -97,21 +97,21 @@ def _confine(settings):
     }
     for kind, limit in limits.items():
         resource.setrlimit(kind, (limit, limit))
-    realpath, join = os.path.realpath, os.path.join
-    own = realpath(os.getcwd())
-    code = [realpath(path) for path in (sys.prefix, sys.base_prefix, *sys.path) if path]
+    realpath, own = os.path.realpath, os.path.realpath(os.getcwd())
+    code = [realpath(path) for path in sys.path if path]
+    python = [realpath(path) for path in (sys.prefix, sys.base_prefix)]
     process = f"/proc/{os.getpid()}"
 
     def within(path, roots):
         return any(path == root or path.startswith(root + "/") for root in roots)
 
     def allowed(path, change):
-        path = realpath(join(own, os.fsdecode(path)))
+        path = realpath(os.fsdecode(path))
         if within(path, [own, "/dev/null"]) or change:
             return within(path, [own, "/dev/null"])
         if within(path, settings["hidden"]) and not within(path, code):
             return False
-        return within(path, [*code, *READABLE, process])
+        return within(path, [*code, *python, *READABLE, process])
 
     def hook(event, arguments):
         if event in REFUSED:
@@ -121,7 +121,7 @@ def _confine(settings):
         if event == "open":
             change = bool(arguments[2] & WRITING)
         elif event in ("os.listdir", "os.scandir"):
-            paths = paths or [own]
+            paths = paths or ["."]
         elif not change:
             return
         for path in paths[: 1 if event == "open" else 2]:
