@@ -138,9 +138,13 @@ class _Notebook:
         from IPython.core.interactiveshell import InteractiveShell
         from traitlets.config import Config
 
+        class Shell(InteractiveShell):
+            def enable_gui(self, gui=None):
+                """Nothing: `%matplotlib inline` asks for it."""
+
         config = Config()
         config.HistoryManager.enabled = False
-        self.shell = InteractiveShell.instance(config=config)
+        self.shell = Shell.instance(config=config)
 
     def run(self, source):
         result = self.shell.run_cell(source)
