@@ -15,6 +15,9 @@ Every comparison states the error it allows and where that number comes from:
 - Where the loss has a kink within the step, no difference quotient tends to a
   derivative. Any slope between the one on the left and the one on the right is then a
   subgradient, and is accepted.
+
+`lossbook.diagnosis.diagnose`, which is importable from here too, says what is wrong with
+a gradient that somebody computed.
 """
 
 from collections.abc import Callable
