@@ -55,7 +55,7 @@ def write_slides(app, exception):
     for name in sorted(app.env.found_docs):
         page = out / f"{name}.html"
         target = out / "slides" / f"{posixpath.basename(name)}.html"
-        if not is_chapter(app.env.doc2path(name)):
+        if name == app.config.root_doc or not is_chapter(app.env.doc2path(name)):
             continue
         text = page.read_text(encoding="utf-8")
         digest = digest_of(text)
