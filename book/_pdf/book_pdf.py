@@ -201,7 +201,7 @@ def render(book, config, numbers):
         if caption:
             contents.append(f'<li class="part">{escape(caption)}</li>')
         for place, chapter in enumerate(chapters):
-            title = chapter.find("h2").get_text()
+            title = text_of(chapter.find("h2"))
             page = f"chapter-{len(text)}"
             running.append(
                 f"@page {page} {{ @top-right {{ content: {css_string(title)} }} }}"
@@ -209,7 +209,7 @@ def render(book, config, numbers):
             contents.append(entry("chapter", title, chapter["id"], numbers))
             for section in chapter.find_all("section", recursive=False):
                 contents.append(
-                    entry("section", section.h3.get_text(), section["id"], numbers)
+                    entry("section", text_of(section.h3), section["id"], numbers)
                 )
             part = (
                 f'<h1 class="part">{escape(caption)}</h1>'
@@ -229,6 +229,12 @@ def render(book, config, numbers):
 <body><main class="bd-content">{front}
 <nav><h1>Contents</h1><ul>{"".join(contents)}</ul></nav>
 {"".join(text)}</main></body></html>"""
+
+
+def text_of(heading):
+    """Its text, each formula once: KaTeX writes it for the eye and for screen readers."""
+    pieces = heading.find_all(string=True)
+    return "".join(s for s in pieces if not s.find_parent(class_="katex-mathml"))
 
 
 def css_string(text):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 from pypdf import PdfReader
 
 from book._pdf import book_pdf
@@ -102,6 +103,12 @@ def test_the_contents_name_the_pages(printed):
     assert len(numbers) == 1
     chapter = pages[int(numbers[0]) - 1]
     assert "A sensor reports the temperature" in chapter
+
+
+def test_a_formula_in_a_title_is_read_once():
+    formula = '<span class="katex"><span class="katex-mathml">pp</span><i>p</i></span>'
+    heading = BeautifulSoup(f"<h2>Is {formula} one?</h2>", "lxml").h2
+    assert book_pdf.text_of(heading) == "Is p one?"
 
 
 @pytest.mark.parametrize(
