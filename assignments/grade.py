@@ -480,9 +480,10 @@ def main():
     """Grade the folder named on the command line and write the marks."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("submissions", help="a folder with a folder for each student")
-    submissions = parser.parse_args().submissions
-    if not Path(submissions or "none given").is_dir():
-        parser.error(f"submissions must be a folder, got {submissions!r}")
+    named = parser.parse_args().submissions
+    submissions = Path(named).expanduser()
+    if not named or not submissions.is_dir():
+        parser.error(f"submissions must be a folder, got {named!r}")
     marks = grade_all(submissions)
     if not marks:
         parser.error(

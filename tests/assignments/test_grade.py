@@ -23,7 +23,7 @@ FULL = {
 }
 HUBER = "def huber_gradient(scores, targets, delta):\n    "
 RIGHT = HUBER + "return np.clip(scores - targets, -delta, delta)\n"
-QUICK = grade.Limits(step=6, total=60, memory=3 * 2**30)
+QUICK = grade.Limits(step=10)
 
 
 def cells_of(notebook):
@@ -85,6 +85,7 @@ WRONG = {
     "a crash": ("1 / 0", "ZeroDivisionError"),
     "no Python": ("def huber_gradient(", "huber-answer"),
     "another name": (RIGHT.replace("huber_gradient", "gradient"), "not defined"),
+    "a long exception": ("raise ValueError('x' * 10**8)", "ValueError: xxx"),
     "unbounded recursion": (HUBER + "return huber_gradient(scores, 0, 0)", "Recursion"),
     "an exception that has no text": (
         "class Silent(Exception):\n    def __str__(self):\n        1 / 0\nraise Silent",
@@ -95,11 +96,15 @@ WRONG = {
     "os._exit": ("import os\nos._exit(0)", "ended the process"),
     "os._exit when called": (HUBER + "import os; os._exit(0)", "ended the process"),
     "killing the grader": ("import os\nos.kill(os.getppid(), 9)", "not allowed"),
-    "an endless loop": ("while True:\n    pass", "longer than 6 s"),
-    "an endless loop when called": (HUBER + "while True: pass", "longer than 6 s"),
-    "endless output": ("while True:\n    print('x' * 2**20)", "longer than 6 s"),
+    "an endless loop": ("while True:\n    pass", "longer than 10 s"),
+    "an endless loop when called": (HUBER + "while True: pass", "longer than 10 s"),
+    "endless output": ("while True:\n    print('x' * 2**20)", "longer than 10 s"),
     "a memory bomb": ("x = bytearray(2**40)", "MemoryError"),
     "a memory bomb when called": (HUBER + "return np.ones((2**20, 2**20))", "Memory"),
+    "more memory": (
+        "import resource\nresource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
+        "not allowed",
+    ),
     "forks": ("import os\nwhile True:\n    os.fork()", "os.fork is not allowed"),
     "a shell": ("import subprocess\nsubprocess.run(['ls'])", "Popen is not allowed"),
     "noise on the wire": (
