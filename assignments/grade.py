@@ -403,30 +403,37 @@ def grade_all(folder, limits=None):
     Raises NotADirectoryError when there is no such folder.
     """
     folder = Path(folder)
-    hidden = [
-        folder,
-        release.FOLDER,
-        release.BUILT.parent,
-        release.FOLDER.parent / "tests",
-    ]
+    root = release.FOLDER.parent
+    hidden = [folder, release.FOLDER, root / "tests", root / "_build"]
     marks = []
-    places = sorted(path for path in folder.iterdir() if path.is_dir())
-    for place in tqdm(places, desc="students", leave=False):
-        student, done = place.name, set()
-        for path in sorted(place.rglob("*")):
-            parts = path.relative_to(place).parts
-            if any(part.startswith(".") for part in parts) or path.is_dir():
-                continue
-            name = path.stem
-            if path.suffix == ".ipynb" and name in release.names() and name not in done:
-                done.add(name)
-                marks += grade(
-                    path, name, student=student, limits=limits, hidden=hidden
-                )
-            else:
-                message = f"not graded: {_tidy('/'.join(parts))} has not the name of an assignment, or came twice"
-                marks.append(Mark(student, "", "", 0, 0, message))
+    for place in tqdm(sorted(folder.iterdir()), desc="students", leave=False):
+        if not place.name.startswith("."):
+            marks += _marks_of(_tidy(place.name), place, limits, hidden)
     return marks
+
+
+def _marks_of(student, place, limits, hidden):
+    """The marks of all that one student has handed in."""
+
+    def note(message):
+        return Mark(student, "", "", 0, 0, message)
+
+    if not place.is_dir():
+        return [note("not graded: it lies in no student's folder")]
+    marks, done = [], set()
+    for path in sorted(place.rglob("*")):
+        parts = path.relative_to(place).parts
+        if any(part.startswith(".") for part in parts) or path.is_dir():
+            continue
+        name, shown = path.stem, _tidy("/".join(parts))
+        if path.suffix != ".ipynb" or name not in release.names():
+            marks.append(note(f"not graded: {shown} has no assignment's name"))
+        elif name in done:
+            marks.append(note(f"not graded: {shown} is there a second time"))
+        else:
+            done.add(name)
+            marks += grade(path, name, student=student, limits=limits, hidden=hidden)
+    return marks or [note("nothing was handed in")]
 
 
 def summary(marks):
@@ -480,9 +487,10 @@ def main():
     """Grade the folder named on the command line and write the marks."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("submissions", help="a folder with a folder for each student")
-    submissions = parser.parse_args().submissions
-    if not Path(submissions or "none given").is_dir():
-        parser.error(f"submissions must be a folder, got {submissions!r}")
+    named = parser.parse_args().submissions
+    submissions = Path(named).expanduser()
+    if not named or not submissions.is_dir():
+        parser.error(f"submissions must be a folder, got {named!r}")
     marks = grade_all(submissions)
     if not marks:
         parser.error(
@@ -490,11 +498,8 @@ def main():
         )
     write(marks, release.BUILT)
     for row in summary(marks):
-        print(
-            "{student}: {points:g} of {of:g}, and {by_hand:g} to mark by hand".format(
-                **row
-            )
-        )
+        said = "{student}: {points:g} of {of:g}, and {by_hand:g} to mark by hand"
+        print(said.format(**row))
     print(f"marks.csv, summary.csv and feedback/ are in {release.BUILT}")
 
 

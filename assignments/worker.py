@@ -26,6 +26,7 @@ CHANGES = (
 ).split()
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 FILE_BYTES = 64 * 2**20
+LONGEST_ERROR = 2000  # characters
 
 
 def encode(value):
@@ -177,7 +178,7 @@ class _Notebook:
 
 
 def _said(error):
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
+    return f"{type(error).__name__}: {error}".removesuffix(": ")[:LONGEST_ERROR]
 
 
 def main():

@@ -23,7 +23,7 @@ FULL = {
 }
 HUBER = "def huber_gradient(scores, targets, delta):\n    "
 RIGHT = HUBER + "return np.clip(scores - targets, -delta, delta)\n"
-QUICK = grade.Limits(step=6, total=60, memory=3 * 2**30)
+QUICK = grade.Limits(step=10)
 
 
 def cells_of(notebook):
@@ -85,6 +85,7 @@ WRONG = {
     "a crash": ("1 / 0", "ZeroDivisionError"),
     "no Python": ("def huber_gradient(", "huber-answer"),
     "another name": (RIGHT.replace("huber_gradient", "gradient"), "not defined"),
+    "a long exception": ("raise ValueError('x' * 10**8)", "ValueError: xxx"),
     "unbounded recursion": (HUBER + "return huber_gradient(scores, 0, 0)", "Recursion"),
     "an exception that has no text": (
         "class Silent(Exception):\n    def __str__(self):\n        1 / 0\nraise Silent",
@@ -95,11 +96,15 @@ WRONG = {
     "os._exit": ("import os\nos._exit(0)", "ended the process"),
     "os._exit when called": (HUBER + "import os; os._exit(0)", "ended the process"),
     "killing the grader": ("import os\nos.kill(os.getppid(), 9)", "not allowed"),
-    "an endless loop": ("while True:\n    pass", "longer than 6 s"),
-    "an endless loop when called": (HUBER + "while True: pass", "longer than 6 s"),
-    "endless output": ("while True:\n    print('x' * 2**20)", "longer than 6 s"),
+    "an endless loop": ("while True:\n    pass", "longer than 10 s"),
+    "an endless loop when called": (HUBER + "while True: pass", "longer than 10 s"),
+    "endless output": ("while True:\n    print('x' * 2**20)", "longer than 10 s"),
     "a memory bomb": ("x = bytearray(2**40)", "MemoryError"),
     "a memory bomb when called": (HUBER + "return np.ones((2**20, 2**20))", "Memory"),
+    "more memory": (
+        "import resource\nresource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
+        "not allowed",
+    ),
     "forks": ("import os\nwhile True:\n    os.fork()", "os.fork is not allowed"),
     "a shell": ("import subprocess\nsubprocess.run(['ls'])", "Popen is not allowed"),
     "noise on the wire": (
@@ -217,7 +222,21 @@ def test_the_whole_notebook_has_a_limit(tmp_path):
     assert "the notebook took longer than 8 s" in messages["layer"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"cells": 3}', "\0", "x = 1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"cells": 3, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+        '{"cells": [{"source": "1"}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+        "\0",
+        "x = 1",
+        "[" * 10**5,
+    ],
+    ids=range(9),
+)
 def test_a_file_that_is_no_notebook_has_no_points(tmp_path, text):
     path = tmp_path / f"{SET}.ipynb"
     path.write_text(text)
@@ -276,6 +295,8 @@ def test_a_folder_becomes_tables_and_feedback(tmp_path):
     (work / "cyd").mkdir()
     (work / "cyd" / f"{SET}.ipynb").write_text("{")
     (work / "cyd" / "my homework.pdf").write_text("x")
+    (work / "dan").mkdir()
+    (work / "loose.ipynb").write_text("{}")
     marks = grade.grade_all(work, QUICK)
     grade.write(marks, tmp_path)
 
@@ -286,23 +307,14 @@ def test_a_folder_becomes_tables_and_feedback(tmp_path):
     assert of_ada == {t: "" if p is None else str(p) for t, p in FULL.items()}
     with (tmp_path / "summary.csv").open(encoding="utf-8", newline="") as file:
         summary = {row["student"]: row for row in csv.DictReader(file)}
-    assert {s: row["points"] for s, row in summary.items()} == {
-        "ada": "14",
-        "bea": "11",
-        "cyd": "0",
-        "eve": "11",
-    }
-    assert {s: row["of"] for s, row in summary.items()} == {
-        "ada": "14",
-        "bea": "14",
-        "cyd": "20",
-        "eve": "14",
-    }
-    assert {s: row["by_hand"] for s, row in summary.items()} == {
-        "ada": "6",
-        "bea": "6",
-        "cyd": "0",
-        "eve": "6",
+    columns = "points", "of", "by_hand"
+    assert {s: tuple(row[c] for c in columns) for s, row in summary.items()} == {
+        "ada": ("14", "14", "6"),
+        "bea": ("11", "14", "6"),
+        "cyd": ("0", "20", "0"),
+        "dan": ("0", "0", "0"),
+        "eve": ("11", "14", "6"),
+        "loose.ipynb": ("0", "0", "0"),
     }
     assert "my homework.pdf" in (tmp_path / "feedback" / "cyd.md").read_text("utf-8")
     feedback = (tmp_path / "feedback" / "bea.md").read_text("utf-8")
@@ -316,6 +328,13 @@ def test_the_command_says_what_it_wants(arguments):
         command, cwd=release.FOLDER.parent, capture_output=True, text=True
     )
     assert done.returncode == 2 and "submissions must" in done.stderr
+
+
+def test_the_page_for_the_teacher_names_the_limits():
+    page, limits = (release.FOLDER / "README.md").read_text("utf-8"), grade.Limits()
+    said = f"{limits.step} seconds, the whole notebook {limits.total}, and"
+    assert f"{said} {limits.memory >> 30} GiB" in page
+    assert f"({worker.FILE_BYTES >> 20} MiB)" in page
 
 
 @pytest.mark.parametrize("value", [1, -2.5, True, None, "é", [1, (2.0, {"a": [3]})]])
