@@ -45,7 +45,9 @@ ARGUMENTS = [
 ]
 
 # What the page of a chapter has for the screen alone.
-SCREEN_ONLY = ".headerlink, .run-chapter, .toctree-wrapper, .backrefs, script, summary"
+SCREEN_ONLY = (
+    ".headerlink, .run-chapter, .toctree-wrapper, .backrefs, script, summary, form.live"
+)
 
 # A formula or a table that is wider than the paper is set smaller until it fits.
 SHRINK = """
@@ -148,6 +150,8 @@ def read_chapter(html, name, names):
     """The article of a page as an element whose ids and links hold in the whole book."""
     page = BeautifulSoup((html / f"{name}.html").read_text("utf-8"), "lxml")
     article = page.select_one("article > section")
+    for element in article.select(".question summary"):
+        element.name = "p"
     for element in article.select(SCREEN_ONLY):
         element.decompose()
     for heading in article.select(":is(h2, h3):only-child"):  # of links to pages
@@ -190,6 +194,7 @@ def render(book, config, numbers):
     styles = [
         ROOT / "book/_static/katex/katex.min.css",
         ROOT / "book/_static/book.css",
+        ROOT / "book/_static/questions.css",
         HERE / "print.css",
     ]
     links = "\n".join(f'<link rel="stylesheet" href="{s.as_uri()}">' for s in styles)

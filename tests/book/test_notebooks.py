@@ -21,7 +21,7 @@ import sys
 sys.path[:0] = [{str(EXTENSIONS)!r}, "."]
 
 extensions = ["myst_nb", "sphinx_exercise", "sphinxcontrib.bibtex", "katex_math",
-              "notebooks", "odd"]
+              "notebooks", "odd", "questions"]
 myst_enable_extensions = ["dollarmath"]
 bibtex_bibfiles = ["references.bib"]
 exclude_patterns = ["_build"]
@@ -102,6 +102,17 @@ loss
 tags: [remove-cell]
 ---
 import script
+```
+
+```{{question}}
+How *many*?
+
+- [ ] $1$
+
+  One too few.
+- [x] two
+
+  One and one.
 ```
 
 ```{{exercise}}
@@ -188,6 +199,9 @@ def links_under_the_title(page):
         "| n | p |\n| --: | :-- |\n| 1 | `x` |",
         "### Exercise 1\n\nDo it.\n\n### Solution to Exercise 1\n\nThus:",
         r"\[1\] Peter Huber. *Robust*. W, 1981.",
+        "### Question 1\n\nHow *many*?\n\n- (a) $1$\n- (b) two\n\n"
+        "### Question 1: the answers\n\n(a) **Not this one.** One too few.\n\n"
+        "(b) **Right.** One and one.",
     ],
 )
 def test_roles_and_directives_become_plain_markdown(plain, expected):
@@ -203,7 +217,7 @@ def test_code_is_all_there_in_order_and_a_solution_is_folded(plain):
         "done = script.VALUE",
     ]
     folded = [c.source for c in cells if "jp-MarkdownHeadingCollapsed" in c.metadata]
-    assert folded == ["### Solution to Exercise 1"]
+    assert folded == ["### Question 1: the answers", "### Solution to Exercise 1"]
 
 
 def test_links_lead_to_notebooks_that_exist(plain):
