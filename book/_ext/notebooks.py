@@ -24,6 +24,7 @@ import nbformat
 from docutils import nodes
 from execution import read_chapter
 from katex_math import display_tex
+from questions import answer, question, verdict
 from sphinx.errors import ConfigError
 from sphinx.util.math import get_node_equation_number
 
@@ -250,6 +251,25 @@ def _(node: nodes.Admonition, page):
     yield line if "exercise" in classes or not ends_here else Folded(line)
     for child in rest:
         yield from blocks(child, page)
+
+
+@blocks.register
+def _(node: question, page):
+    yield f"**Question {node['number']}**"
+    for child in node.children:
+        yield from blocks(child, page)
+
+
+@blocks.register
+def _(node: answer, page):
+    text, *feedback = node.children
+    parts = [
+        inline(text, page),
+        "<details><summary>Is it this one?</summary>",
+        f"{verdict(node)} {joined(feedback, page)}",
+        "</details>",
+    ]
+    yield indented("\n\n".join(parts), "- ", "  ")
 
 
 def indented(text, first, others):

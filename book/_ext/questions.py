@@ -85,6 +85,10 @@ def number_questions(app, doctree):
         node["number"] = number
 
 
+def verdict(node):
+    return "Right." if node["right"] else "Not this one."
+
+
 def visit_question(self, node):
     label = f"question-{node['number']}"
     self.body.append(
@@ -110,7 +114,7 @@ def visit_shown(self, node):
 
 
 def depart_shown(self, node):
-    verdict = "Right." if node.parent["right"] else "Not this one."
     self.body.append(
-        f'</summary>\n<div class="feedback"><p class="verdict">{verdict}</p>\n'
+        '</summary>\n<div class="feedback">'
+        f'<p class="verdict">{verdict(node.parent)}</p>\n'
     )

@@ -21,7 +21,7 @@ import sys
 sys.path[:0] = [{str(EXTENSIONS)!r}, "."]
 
 extensions = ["myst_nb", "sphinx_exercise", "sphinxcontrib.bibtex", "katex_math",
-              "notebooks", "odd"]
+              "questions", "notebooks", "odd"]
 myst_enable_extensions = ["dollarmath"]
 bibtex_bibfiles = ["references.bib"]
 exclude_patterns = ["_build"]
@@ -86,6 +86,17 @@ Held by a *directive*.
 Take *care*.
 
 - One.
+```
+
+```{{question}}
+How much?
+
+- [x] $2$
+
+  *One* more than 1.
+- [ ] 1
+
+  One less.
 ```
 
 ```{{glossary}}
@@ -189,6 +200,9 @@ def links_under_the_title(page):
         "$$\n\\begin{split}a &= b \\\\\n  &= c\\end{split} \\tag{1}\n$$",
         "\n## Second\n\nHeld by a *directive*.\n",
         "> **Note**\n> \n> Take *care*.\n> \n> - One.\n",
+        "**Question 1**\n\nHow much?\n\n- $2$\n  \n"
+        "  <details><summary>Is it this one?</summary>\n  \n"
+        "  Right. *One* more than 1.\n  \n  </details>\n\n- 1\n",
         "**loss**\n\nA number.",
         "| n | p |\n| --: | :-- |\n| 1 | `x` |",
         "### Exercise 1\n\nDo it.\n\n### Solution to Exercise 1\n\nThus:",
