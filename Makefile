@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book test pdf lab comparison bench lock clean
+.PHONY: help book test pdf class lab assignments grade comparison bench lock clean
 # a target whose recipe failed half-way must not look finished next time
 .DELETE_ON_ERROR:
 
@@ -29,9 +29,18 @@ pdf: book ## print the whole book to a PDF and link to it on the front page (nee
 	$(BIN)/python book/_pdf/book_pdf.py
 	$(BIN)/jupyter-book build . -W -n --keep-going
 
+class: $(INSTALLED) ## write the site without solutions to _build/class/_build/html
+	$(BIN)/python book/_class/class_version.py
+
 lab: $(INSTALLED) ## open the chapters as notebooks in JupyterLab
 	$(BIN)/jupytext-config --settings-file .venv/etc/jupyter/labconfig/default_setting_overrides.json set-default-viewer markdown myst
 	$(BIN)/jupyter lab book
+
+assignments: $(INSTALLED) ## write the problem sets for students to _build/assignments/release
+	$(BIN)/python -m assignments.release
+
+grade: $(INSTALLED) ## mark a folder of submissions: make grade SUBMISSIONS=folder
+	$(BIN)/python -m assignments.grade "$(SUBMISSIONS)"
 
 comparison: $(INSTALLED) ## run the whole comparison of losses, about 4 minutes on two cores
 	$(BIN)/python -m lossbook.comparison
@@ -48,4 +57,4 @@ lock: $(INSTALLED) ## write the versions that .venv holds to requirements.lock
 
 clean: ## remove _build, .venv and every cache (all of it can be made again)
 	rm -rf .venv _build .pytest_cache .ruff_cache .hypothesis src/*.egg-info
-	find book src tests benchmarks -name __pycache__ -exec rm -rf {} +
+	find assignments book src tests benchmarks -name __pycache__ -exec rm -rf {} +

@@ -380,10 +380,29 @@ def test_a_mean_is_right_but_for_the_reduction():
     assert found.sentence.startswith("Right but for the reduction: it is divided by N")
     value = diagnose_value(BCE.value(z, y).mean(), BCE, z, y)
     assert value.sentence.startswith("Right but for the reduction: it is averaged")
+    z, y = batch(WCE)
+    weighted = torch.nn.CrossEntropyLoss(torch.tensor(W, dtype=torch.float64))
+    value = diagnose_value(weighted(torch.tensor(z), torch.tensor(y)), WCE, z, y)
+    assert value.sentence.startswith("Right but for the reduction: it is added up")
+    assert "divided by the sum of the samples' weights" in value.sentence
+
+
+def test_weights_on_the_wrong_axis_of_one_hot_targets_are_named():
+    loss = ClassBalancedLoss(BCE, counts=(50, 5, 2))
+    z, y = batch(CE)
+    error = sigmoid(z) - one_hot(y)
+    columns = diagnose(np.array(loss.weights) * error, loss, z, one_hot(y))
+    assert (
+        names(columns) == "the weights are on the axis of classes, not on the samples"
+    )
+    assert "weights of the classes are missing" in names(
+        diagnose(error, loss, z, one_hot(y))
+    )
 
 
 def test_a_mistake_in_one_class_is_placed_there():
     z, y = batch(BCE, n=8)
+    y[:3] = 0  # so that the class is the smaller one
     found = diagnose(np.where(y == 1, 2, 1) * (sigmoid(z) - y), BCE, z, y)
     assert (
         "but for the samples of class 1: there it is multiplied by 2" in found.sentence

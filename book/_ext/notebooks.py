@@ -24,6 +24,7 @@ import nbformat
 from docutils import nodes
 from execution import read_chapter
 from katex_math import display_tex
+from questions import VERDICTS, answer, question
 from sphinx.errors import ConfigError
 from sphinx.util.math import get_node_equation_number
 
@@ -265,6 +266,20 @@ def _(node, page):
         mark = f"{number}. " if isinstance(node, nodes.enumerated_list) else "- "
         items.append(indented(joined(item.children, page), mark, " " * len(mark)))
     yield "\n".join(items)
+
+
+@blocks.register
+def _(node: question, page):
+    """The question with its answers, and what they are worth in a folded section."""
+    asked = [child for child in node.children if not isinstance(child, answer)]
+    answers = list(zip("abcdef", node.findall(answer), strict=False))
+    heading = f"{'#' * (depth_of(node) + 1)} Question {node['number']}"
+    yield heading
+    yield joined(asked, page)
+    yield "\n".join(f"- ({letter}) {inline(a[0], page)}" for letter, a in answers)
+    yield Folded(f"{heading}: the answers")
+    for letter, a in answers:
+        yield f"({letter}) **{VERDICTS[a['right']]}** {joined(a.children[1:], page)}"
 
 
 @blocks.register

@@ -21,6 +21,8 @@ from sphinx.util.docutils import SphinxDirective
 
 logger = logging.getLogger(__name__)
 
+VERDICTS = {True: "Right.", False: "Not this one."}
+
 
 class question(nodes.General, nodes.Element):
     pass
@@ -110,7 +112,7 @@ def visit_shown(self, node):
 
 
 def depart_shown(self, node):
-    verdict = "Right." if node.parent["right"] else "Not this one."
+    verdict = VERDICTS[node.parent["right"]]
     self.body.append(
         f'</summary>\n<div class="feedback"><p class="verdict">{verdict}</p>\n'
     )

@@ -45,12 +45,14 @@ ARGUMENTS = [
 ]
 
 # What the page of a chapter has for the screen alone.
-SCREEN_ONLY = ".headerlink, .run-chapter, .toctree-wrapper, script, summary"
+SCREEN_ONLY = (
+    ".headerlink, .run-chapter, .toctree-wrapper, .backrefs, script, summary, form.live"
+)
 
 # A formula or a table that is wider than the paper is set smaller until it fits.
 SHRINK = """
 () => {
-  for (const box of document.querySelectorAll(".math-scroll, .fit, .cell_output td")) {
+  for (const box of document.querySelectorAll(".math-scroll, .fit")) {
     const ratio = box.clientWidth / box.scrollWidth;
     if (ratio < 1) box.style.fontSize = `${Math.floor(98 * ratio)}%`;
   }
@@ -148,11 +150,12 @@ def read_chapter(html, name, names):
     """The article of a page as an element whose ids and links hold in the whole book."""
     page = BeautifulSoup((html / f"{name}.html").read_text("utf-8"), "lxml")
     article = page.select_one("article > section")
+    for element in article.select(".question summary"):
+        element.name = "p"
     for element in article.select(SCREEN_ONLY):
         element.decompose()
-    for section in article.find_all("section"):
-        if len(section.find_all(True, recursive=False)) == 1:  # it held links to pages
-            section.decompose()
+    for heading in article.select(":is(h2, h3):only-child"):  # of links to pages
+        heading.parent.decompose()
     for element in article.select("details"):
         element.name = "div"
     for level in range(5, 0, -1):  # the parts have the first level
@@ -191,6 +194,7 @@ def render(book, config, numbers):
     styles = [
         ROOT / "book/_static/katex/katex.min.css",
         ROOT / "book/_static/book.css",
+        ROOT / "book/_static/questions.css",
         HERE / "print.css",
     ]
     links = "\n".join(f'<link rel="stylesheet" href="{s.as_uri()}">' for s in styles)
@@ -202,7 +206,7 @@ def render(book, config, numbers):
         if caption:
             contents.append(f'<li class="part">{escape(caption)}</li>')
         for place, chapter in enumerate(chapters):
-            title = chapter.find("h2").get_text()
+            title = text_of(chapter.find("h2"))
             page = f"chapter-{len(text)}"
             running.append(
                 f"@page {page} {{ @top-right {{ content: {css_string(title)} }} }}"
@@ -210,7 +214,7 @@ def render(book, config, numbers):
             contents.append(entry("chapter", title, chapter["id"], numbers))
             for section in chapter.find_all("section", recursive=False):
                 contents.append(
-                    entry("section", section.h3.get_text(), section["id"], numbers)
+                    entry("section", text_of(section.h3), section["id"], numbers)
                 )
             part = (
                 f'<h1 class="part">{escape(caption)}</h1>'
@@ -230,6 +234,12 @@ def render(book, config, numbers):
 <body><main class="bd-content">{front}
 <nav><h1>Contents</h1><ul>{"".join(contents)}</ul></nav>
 {"".join(text)}</main></body></html>"""
+
+
+def text_of(heading):
+    """Its text, each formula once: KaTeX writes it for the eye and for screen readers."""
+    pieces = heading.find_all(string=True)
+    return "".join(s for s in pieces if not s.find_parent(class_="katex-mathml"))
 
 
 def css_string(text):

@@ -263,12 +263,12 @@ class Case:
         """scores - targets, for a regression."""
         return self.scores * (1 + self.jitter) - self.targets * (1 - self.jitter)
 
-    @property
+    @piece
     def factor(self):
         """What multiplies p - q in the gradient."""
         return self.weight * (self.modulation * self.reach + self.slope)
 
-    @property
+    @piece
     def value(self):
         """The loss of each sample."""
         if self.kind == "regression":
@@ -278,7 +278,7 @@ class Case:
             return value[..., 0]
         return value * np.ones_like(self.scores)
 
-    @property
+    @piece
     def gradient(self):
         """Its gradient in the scores."""
         if self.kind == "regression":

@@ -28,9 +28,7 @@ from lossbook.training import mean_loss_and_gradients
 EPS = {name: float(np.finfo(name).eps) for name in ("float32", "float64")}
 ULPS = 32  # how many times the effect of one unit in the last place is rounding
 ALIKE = 3  # so many other explanations are named at most
-DIGITS = (
-    8  # what the numbers must hold, in all, to tell one pair of mistakes from others
-)
+DIGITS = 8  # what the numbers must hold in all before a pair of mistakes is believed
 
 
 @dataclass(frozen=True)
@@ -106,24 +104,24 @@ def _shown(number, digits):
     return "no such entry" if number is None else format(number, digits)
 
 
-def diagnose(gradient, loss, scores, targets, *, hypotheses=HYPOTHESES) -> Diagnosis:
+def diagnose(gradient, loss, scores, targets, *, hypotheses=None) -> Diagnosis:
     """What is most likely wrong with a gradient in the scores, in one sentence.
 
     gradient: what was computed, NumPy or PyTorch, float32 or float64, or lists; of any
         shape. loss: the loss of `lossbook.losses` that it should be the gradient of.
     scores, targets: what the loss takes; a few samples of every class with different
         scores tell most.
-    hypotheses: the mistakes to look for, the simplest first.
+    hypotheses: the mistakes to look for, the simplest first; None for `HYPOTHESES`.
 
     Raises what the loss raises for such scores and targets, TypeError when loss is none
     or the gradient is not numbers, ValueError when there are no scores.
     """
     case = _case(gradient, "gradient", loss, scores, targets)
     right = loss.gradient(case.scores, case.targets)
-    return _diagnosed(_Exam(case, right), hypotheses)
+    return _diagnosed(_Exam(case, right), hypotheses or HYPOTHESES)
 
 
-def diagnose_value(value, loss, scores, targets, *, hypotheses=HYPOTHESES) -> Diagnosis:
+def diagnose_value(value, loss, scores, targets, *, hypotheses=None) -> Diagnosis:
     """What is most likely wrong with a value of the loss: unreduced, or one number for
     the batch.
 
@@ -131,7 +129,7 @@ def diagnose_value(value, loss, scores, targets, *, hypotheses=HYPOTHESES) -> Di
     """
     case = _case(value, "value", loss, scores, targets)
     right = loss.value(case.scores, case.targets)
-    return _diagnosed(_Exam(case, right), hypotheses)
+    return _diagnosed(_Exam(case, right), hypotheses or HYPOTHESES)
 
 
 def diagnose_parameters(
@@ -142,7 +140,7 @@ def diagnose_parameters(
     features,
     targets,
     *,
-    hypotheses=HYPOTHESES,
+    hypotheses=None,
 ) -> Diagnosis:
     """What is most likely wrong with the gradients of the mean loss in the parameters of a
     linear layer.
@@ -161,7 +159,7 @@ def diagnose_parameters(
         case = replace(case, of=name, features=features)
         exams.append(_Exam(case, right[name]))
     with np.errstate(all="ignore"):
-        return _together(*exams, hypotheses)
+        return _together(*exams, hypotheses or HYPOTHESES)
 
 
 def _together(weights, bias, hypotheses):
@@ -262,7 +260,8 @@ class _Exam:
             room = np.fmin(attempt.room[name], most)
             allowed[name] = np.fmax(room, floor)
             if self.case.kind == "regression":  # any slope at a kink
-                allowed[name] = np.fmax(allowed[name], attempt.room[name] / ULPS)
+                either = attempt.room[name] / (2 * ULPS)
+                allowed[name] = np.fmax(allowed[name], either)
         return allowed
 
     def numbers(self, chain):
@@ -298,22 +297,23 @@ class _Exam:
         except (ArithmeticError, IndexError, TypeError, ValueError):
             return None
 
-    def near(self, numbers, size=0.0):
+    def near(self, numbers, size=0.0, where=True):
         """Whether at least half of the numbers are not far off. size: of what was added
         up to them."""
-        if numbers is None or numbers.shape != self.got.shape or not self.finite.any():
+        counts = self.finite & where
+        if numbers is None or numbers.shape != self.got.shape or not counts.any():
             return False
-        numbers = numbers[self.finite]
-        error = np.sort(np.abs(self.got[self.finite] - numbers))
+        numbers = numbers[counts]
+        error = np.sort(np.abs(self.got[counts] - numbers))
         far = 1e-2 * np.max(np.abs(numbers)) + 1e-6 * size
         return error[(error.size - 1) // 2] <= far
 
-    def made_near(self, made):
+    def made_near(self, made, where=True):
         """Whether what comes of mistakes is near to the numbers."""
         if made is None:
             return False
         size = np.max(np.abs(made.numbers), initial=0)
-        return self.near(self._result(made), size)
+        return self.near(self._result(made), size, where)
 
     def _room(self, chain, made, name):
         """How far rounding may move the result, from one unit in the last place of the
@@ -410,7 +410,7 @@ class _Exam:
     def _fitting(self, chains, where=True):
         found = []
         for chain in chains:
-            if self.made_near(self._made(chain)):
+            if self.made_near(self._made(chain), where):
                 attempt = self.fitted(self.attempt(chain), where)
                 found += [attempt] if attempt else []
         finest = min((self.types.index(attempt.type) for attempt in found), default=0)
@@ -495,12 +495,12 @@ def _explained(exam, hypotheses, beside=None):
 def _with_mistakes(exam, attempts, hypotheses, beside, factor=1.0, more=()):
     first, alike = attempts[0], _alike(attempts)
     names = first.names + more
-    if len(names) > 1:
+    if not more and all(h.reduction for h in first.chain):
+        sentence = f"Right but for the reduction: {'; and '.join(names)}."
+    elif len(names) > 1:
         sentence = f"Most likely two mistakes: {'; and '.join(names)}."
     elif more:
         sentence = f"Right but for a factor: {names[0]}."
-    elif first.chain[0].reduction:
-        sentence = f"Right but for the reduction: {names[0]}."
     else:
         sentence = f"Most likely one mistake: {names[0]}."
     if alike:

@@ -57,11 +57,14 @@ class Hypothesis:
             return None
         try:
             made = self.make(case)
+            if made is None:
+                return None
+            if not isinstance(made, Case):
+                made = replace(case, answer=np.asarray(made, dtype=np.float64))
+            made.numbers  # noqa: B018 (its pieces may not fit together)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             return None  # such a mistake needs another loss or another shape
-        if made is None or isinstance(made, Case):
-            return made
-        return replace(case, answer=np.asarray(made, dtype=np.float64))
+        return made
 
 
 def _times(factor):

@@ -21,7 +21,7 @@ import sys
 sys.path[:0] = [{str(EXTENSIONS)!r}, "."]
 
 extensions = ["myst_nb", "sphinx_exercise", "sphinxcontrib.bibtex", "katex_math",
-              "notebooks", "odd"]
+              "notebooks", "odd", "questions"]
 myst_enable_extensions = ["dollarmath"]
 bibtex_bibfiles = ["references.bib"]
 exclude_patterns = ["_build"]
@@ -104,6 +104,17 @@ tags: [remove-cell]
 import script
 ```
 
+```{{question}}
+How *many*?
+
+- [ ] $1$
+
+  One too few.
+- [x] two
+
+  One and one.
+```
+
 ```{{exercise}}
 :label: ex-one
 Do it.
@@ -172,13 +183,8 @@ def text_of(path):
 
 
 def links_under_the_title(page):
-    title = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").select_one(
-        "section > h1"
-    )
-    line = title.find_next_sibling()
-    if "run-chapter" not in line.get("class", []):
-        return {}
-    return {link.text: link["href"] for link in line.find_all("a")}
+    html = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    return {a.text: a["href"] for a in html.select("h1 ~ .run-chapter a")}
 
 
 @pytest.mark.parametrize(
@@ -193,6 +199,9 @@ def links_under_the_title(page):
         "| n | p |\n| --: | :-- |\n| 1 | `x` |",
         "### Exercise 1\n\nDo it.\n\n### Solution to Exercise 1\n\nThus:",
         r"\[1\] Peter Huber. *Robust*. W, 1981.",
+        "### Question 1\n\nHow *many*?\n\n- (a) $1$\n- (b) two\n\n"
+        "### Question 1: the answers\n\n(a) **Not this one.** One too few.\n\n"
+        "(b) **Right.** One and one.",
     ],
 )
 def test_roles_and_directives_become_plain_markdown(plain, expected):
@@ -208,7 +217,7 @@ def test_code_is_all_there_in_order_and_a_solution_is_folded(plain):
         "done = script.VALUE",
     ]
     folded = [c.source for c in cells if "jp-MarkdownHeadingCollapsed" in c.metadata]
-    assert folded == ["### Solution to Exercise 1"]
+    assert folded == ["### Question 1: the answers", "### Solution to Exercise 1"]
 
 
 def test_links_lead_to_notebooks_that_exist(plain):

@@ -14,7 +14,7 @@ HTML = ROOT / "_build" / "html"
 def chapters():
     return sorted(
         path.relative_to(ROOT).with_suffix("")
-        for path in (ROOT / "book").rglob("*.md")
+        for path in (ROOT / "book").glob("*/*.md")
         if "\nkernelspec:" in path.read_text(encoding="utf-8")[:1000]
     )
 
