@@ -11,7 +11,7 @@ BOOK = ROOT / "book"
 CHAPTERS = sorted(
     path.relative_to(BOOK).with_suffix("").as_posix()
     for path in BOOK.glob("*/*.md")
-    if path.parent.name != "reference"
+    if path.parent.name not in ("reference", "teaching")
 )
 
 # A word of the glossary that a chapter uses for something else.
