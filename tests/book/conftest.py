@@ -14,6 +14,13 @@ ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
 
 
+def lay_out(tab):
+    """Lay out every section of the page: the browser puts off what is far from the window,
+    and Playwright takes that for invisible."""
+    style = ".bd-article section { content-visibility: visible !important; }"
+    tab.add_style_tag(content=style)
+
+
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *arguments):
         pass

@@ -6,7 +6,6 @@ the page's own specification.
 """
 
 import json
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -14,8 +13,8 @@ import pytest
 import yaml
 from py_mini_racer import MiniRacer
 
-ROOT = Path(__file__).parents[2]
-HTML = ROOT / "_build" / "html"
+from tests.book.conftest import HTML, ROOT, lay_out
+
 WIDTHS = (1440, 390)
 PARTS = ("Foundations", "Regression", "Classification", "Imbalanced classes")
 
@@ -103,6 +102,7 @@ class LivePage:
         tab.on("console", note_console)
         tab.on("pageerror", lambda e: self.problems.append(f"page error: {e}"))
         tab.goto(url)
+        lay_out(tab)
         for form in tab.locator("form.live").all():
             form.scroll_into_view_if_needed()
         self.cells = tab.locator(LIVE_CELL).all()
@@ -177,9 +177,10 @@ def test_without_scripts_the_still_picture_stands(browser, site, name):
     tab.goto(f"{site}/{name}.html")
     cells = tab.locator(LIVE_CELL).all()
     assert cells
+    display = "(cell, part) => getComputedStyle(cell.querySelector(part)).display"
     for cell in cells:
-        assert not cell.locator("form").is_visible()
-        assert cell.locator("figure img").is_visible()
+        assert cell.evaluate(display, "form") == "none"
+        assert cell.evaluate(display, "figure img") != "none"
         assert cell.locator("canvas").count() == 0
     context.close()
 
@@ -303,6 +304,7 @@ def test_nothing_shifts_when_a_figure_starts(tab, site, name):
 
     tab.route("**/live.js*", lambda route: route.abort())
     tab.goto(f"{site}/{name}.html")
+    lay_out(tab)
     before = list(heights())
     tab.unroute("**/live.js*")
     LivePage(tab, f"{site}/{name}.html")
