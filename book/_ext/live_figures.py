@@ -17,13 +17,17 @@ def setup(app):
 
 def lift_forms(app, doctree):
     """Put a figure's form above its picture: both come in one output, of which Sphinx
-    would choose one."""
+    would choose one. Number the forms, so that a screen reader tells them apart."""
+    number = 0
     for raw in list(doctree.findall(nodes.raw)):
         if raw.astext().startswith('<form class="live"'):
+            number += 1
+            text = raw.astext().replace("of the figure", f"of live figure {number}", 1)
             container = raw.parent  # of the one kind of output
             figure = container.parent.parent
             container.parent.remove(container)
-            figure.parent.insert(figure.parent.index(figure), raw)
+            form = nodes.raw("", text, format="html")
+            figure.parent.insert(figure.parent.index(figure), form)
 
 
 def add_script(app, page, template, context, doctree):
