@@ -16,6 +16,7 @@ more, exactly one of them right, and something to say about each.
 """
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -58,7 +59,8 @@ class Question(SphinxDirective):
         if None in answers:
             return [
                 self.refused(
-                    "needs '[x] ' or '[ ] ' before each answer, and a paragraph after it"
+                    "needs '[x] ' or '[ ] ' before each answer, which holds no link, and a "
+                    "paragraph after it"
                 )
             ]
         if len(answers) < 2 or sum(a["right"] for a in answers) != 1:
@@ -72,6 +74,11 @@ class Question(SphinxDirective):
         text = item[0][0]
         if not isinstance(text, nodes.Text) or text[:4] not in ("[x] ", "[ ] "):
             return None
+        if any(
+            isinstance(node, (nodes.reference, addnodes.pending_xref))
+            for node in item[0].findall()
+        ):
+            return None  # it would be a link inside a button
         line = shown("", "", nodes.Text(text[4:]), *item[0].children[1:])
         return answer("", line, *item.children[1:], right=text[1] == "x")
 
@@ -108,7 +115,8 @@ def depart_answer(self, node):
 
 
 def visit_shown(self, node):
-    self.body.append("<summary>")
+    # a formula alone is no name for axe-core, and few screen readers read one
+    self.body.append('<summary><span class="answer-word">Answer: </span>')
 
 
 def depart_shown(self, node):

@@ -46,7 +46,8 @@ ARGUMENTS = [
 
 # What the page of a chapter has for the screen alone.
 SCREEN_ONLY = (
-    ".headerlink, .run-chapter, .toctree-wrapper, .backrefs, script, summary, form.live"
+    ".headerlink, .run-chapter, .toctree-wrapper, .backrefs, script, summary, form.live, "
+    ".answer-word"
 )
 
 # A formula or a table that is wider than the paper is set smaller until it fits.

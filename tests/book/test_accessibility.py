@@ -6,7 +6,6 @@ from pathlib import Path
 import axe_playwright_python
 import pytest
 
-from tests.book.conftest import lay_out
 from tests.book.test_site import toctree
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
@@ -45,7 +44,6 @@ def tab(browser):
 
 def violations(tab, address):
     tab.goto(address)
-    lay_out(tab)
     tab.evaluate(PREPARE)
     tab.evaluate(AXE)
     for (width, theme), rules in RULES.items():

@@ -48,7 +48,8 @@ def test_every_answer_is_a_fold_with_its_verdict(tmp_path):
     assert warnings == ""
     assert html.count("<details") == 4 and html.count('class="question"') == 2
     right = re.search(r'<details class="right"><summary>(.*?)</details>', html, re.S)[1]
-    assert right.startswith("0.5</summary>") and "Right." in right
+    assert right.startswith('<span class="answer-word">Answer: </span>0.5</summary>')
+    assert "Right." in right
     assert "One over two." in right and "And nothing else." in right
     wrong = re.search(r'<details class="wrong"><summary>(.*?)</details>', html, re.S)[1]
     assert "Not this one." in wrong and "its inverse" in wrong
@@ -62,6 +63,7 @@ def test_every_answer_is_a_fold_with_its_verdict(tmp_path):
         ("[x]", "[ ]", "one right answer"),
         ("[ ]", "[x]", "one right answer"),
         ("[ ] $2$", "$2$", "before each answer"),
+        ("[ ] $2$", "[ ] [two](https://example.org)", "holds no link"),
         ("  That is its inverse.\n", "", "a paragraph after it"),
         ("- [ ] $2$\n\n  That is its inverse.\n", "", "one or more wrong"),
         (QUESTION[QUESTION.index("- ") : -4], "", "end with a list of answers"),
