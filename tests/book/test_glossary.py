@@ -32,6 +32,7 @@ NOT_PROSE = re.compile(
     | ^(?P<fence>`{3,})(\{(code|literalinclude|math)[^}]*\}|\w).*?^(?P=fence)\n
     | ^[`:]{3,}.*?\n | ^:[\w-]+:.*?\n | ^\(\S+\)=\n             # directives, labels
     | ^\#.*?\n | ^\|.*?\n                                       # headings, tables
+    | ^-\ \[[ x]\]\ .*?\n                                      # answers hold no link
     | \$\$.*?\$\$ | \$[^$]+\$                                   # mathematics
     | (\{[\w:]+\})?(?P<ticks>`+).*?(?P=ticks)                   # roles, code
     | \[[^\]]*\]\([^)]*\)                                       # links
