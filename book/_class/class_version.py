@@ -55,7 +55,8 @@ def main():
             shutil.rmtree(target)
     CLASS.mkdir(parents=True, exist_ok=True)
     copy_sources(CLASS)
-    build = [sys.executable, "-m", "jupyter_book.cli.main", "build", ".", "-W", "-n"]
+    program = Path(sys.executable).with_name("jupyter-book")
+    build = [program, "build", ".", "-W", "-n", "--keep-going"]
     environment = os.environ | {"PYTHONPATH": str(CLASS / "src")}
     return subprocess.run(build, cwd=CLASS, env=environment).returncode
 
