@@ -7,6 +7,7 @@ be equal to everything.
 """
 
 import base64
+import contextlib
 import json
 import os
 import resource
@@ -142,6 +143,10 @@ class _Notebook:
         class Shell(InteractiveShell):
             def enable_gui(self, gui=None):
                 """Nothing: `%matplotlib inline` asks for it."""
+
+            def _tee(self, channel):
+                """Keep no history of what is printed: it may be without end."""
+                return contextlib.nullcontext()
 
         config = Config()
         config.HistoryManager.enabled = False
