@@ -7,7 +7,7 @@ from http.server import ThreadingHTTPServer
 
 import pytest
 
-from tests.book.conftest import HTML, Quiet
+from tests.book.conftest import HTML, Quiet, lay_out
 from tests.book.test_site import toctree
 
 FIRST_VISIT = 400_000  # bytes, compressed
@@ -117,6 +117,7 @@ def test_weights_and_shifts_are_seen(tab, serve, tmp_path):
 def test_images_have_their_sizes_and_pages_a_description(tab, site, page):
     tab.goto(f"{site}/{page}.html")
     tab.set_viewport_size({"width": 390, "height": 844})
+    lay_out(tab)
     assert tab.evaluate(IMAGES) == []
     descriptions = tab.locator("meta[name=description]").evaluate_all(
         "tags => tags.map(tag => tag.content)"
