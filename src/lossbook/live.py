@@ -102,6 +102,9 @@ class Figure:
                 raise ValueError(f"{name} must be one of {', '.join(values)}")
         return values | changed
 
+    def _slider(self, name):
+        return next(slider for slider in self.sliders if slider.name == name)
+
     def draw(self, values=None):
         """The figure for these numbers of the sliders, drawn by Matplotlib."""
         panels = self.panels(self.values() if values is None else values)
@@ -161,9 +164,6 @@ class LossCurves(Figure):
     over: str = "score"
     target: float = 1.0
 
-    def _probe(self):
-        return next(slider for slider in self.sliders if slider.name == self.over)
-
     def _scores(self, places):
         places = np.asarray(places, dtype=np.float64)
         return np.log(places / (1 - places)) if self.over == "probability" else places
@@ -177,7 +177,7 @@ class LossCurves(Figure):
             yield label, *loss.value_and_gradient(scores, targets)
 
     def panels(self, values):
-        probe = self._probe()
+        probe = self._slider(self.over)
         places = np.linspace(probe.low, probe.high, 241)
         names = {"score": "score z", "residual": "residual ŷ − y"}
         x = names.get(self.over, "probability p"), probe.low, probe.high
@@ -203,7 +203,7 @@ class LossCurves(Figure):
     def specification(self):
         return {
             "losses": [_loss_specification(*item) for item in self.losses.items()],
-            "probe": asdict(self._probe()),
+            "probe": asdict(self._slider(self.over)),
             "over": self.over,
             "target": 0 if self.over == "residual" else self.target,
             "limits": self.limits,
@@ -292,8 +292,16 @@ class Bars(Figure):
         }
 
 
+class LineFigure(Figure):
+    """A figure of samples of a line: the fields ``features`` (N, 1) and ``targets`` (N,)."""
+
+    def _data(self):
+        """Features and targets, with the digits that the page has."""
+        return np.round(self.features, 3), np.round(self.targets, 3)
+
+
 @dataclass(frozen=True)
-class TiltedLine(Figure):
+class TiltedLine(LineFigure):
     """A straight line through samples, and what each loss thinks of its slope.
 
     features (N, 1), targets (N,): the samples. losses: {label: regression loss}.
@@ -311,7 +319,7 @@ class TiltedLine(Figure):
         return Linear([values["weight"]], values["bias"])
 
     def _computed(self, model, values):
-        data = np.round(self.features, 3), np.round(self.targets, 3)
+        data = self._data()
         for label, loss in self.losses.items():
             mean, slopes = mean_loss_and_gradients(
                 model, with_values(loss, values), *data
@@ -320,7 +328,8 @@ class TiltedLine(Figure):
 
     def panels(self, values):
         (low, high), target, height = self.limits
-        x, y = np.round(self.features[:, 0], 3), np.round(self.targets, 3)
+        features, y = self._data()
+        x = features[:, 0]
         weight, bias = values["weight"], values["bias"]
         predictions = (weight * x + bias).tolist()
         pairs = zip(x.tolist(), y.tolist(), predictions, strict=True)
@@ -338,7 +347,7 @@ class TiltedLine(Figure):
                 [weight * low + bias, weight * high + bias],
             ),
         ]
-        slider = next(s for s in self.sliders if s.name == "weight")
+        slider = self._slider("weight")
         slopes = np.linspace(slider.low, slider.high, 81).tolist()
         columns = [
             list(self._computed(Linear([w], bias), values)) for w in slopes
@@ -378,17 +387,18 @@ class TiltedLine(Figure):
         return ["mean loss", "gradient in w", "gradient in b"], rows
 
     def specification(self):
+        features, targets = self._data()
         return {
-            "features": np.round(self.features[:, 0], 3).tolist(),
-            "targets": np.round(self.targets, 3).tolist(),
+            "features": features[:, 0].tolist(),
+            "targets": targets.tolist(),
             "losses": [_loss_specification(*item) for item in self.losses.items()],
-            "weight": asdict(next(s for s in self.sliders if s.name == "weight")),
+            "weight": asdict(self._slider("weight")),
             "limits": self.limits,
         }
 
 
 @dataclass(frozen=True)
-class Descent(Figure):
+class Descent(LineFigure):
     """Gradient descent on the mean loss over the weight and the bias of a line, a panel
     for each loss.
 
@@ -401,12 +411,6 @@ class Descent(Figure):
     losses: dict
     sliders: list
     play = "steps"
-
-    def _slider(self, name):
-        return next(s for s in self.sliders if s.name == name)
-
-    def _data(self):
-        return np.round(self.features, 3), np.round(self.targets, 3)
 
     def _history(self, loss, values):
         start = Linear([values["weight"]], values["bias"])
