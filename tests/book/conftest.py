@@ -14,6 +14,13 @@ ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
 
 
+CHAPTERS = sorted(
+    path.relative_to(ROOT).with_suffix("")
+    for path in (ROOT / "book").glob("*/*.md")
+    if "\nkernelspec:" in path.read_text(encoding="utf-8")[:1000]
+)
+
+
 def lay_out(tab):
     """Lay out every section of the page: the browser puts off what is far from the window,
     and Playwright takes that for invisible."""

@@ -1,22 +1,12 @@
 """The slides that the build made from the chapters."""
 
 import re
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
 
-ROOT = Path(__file__).parents[2]
-HTML = ROOT / "_build" / "html"
-
-
-def chapters():
-    return sorted(
-        path.relative_to(ROOT).with_suffix("")
-        for path in (ROOT / "book").glob("*/*.md")
-        if "\nkernelspec:" in path.read_text(encoding="utf-8")[:1000]
-    )
+from tests.book.conftest import CHAPTERS, HTML
 
 
 def slides(chapter):
@@ -24,7 +14,7 @@ def slides(chapter):
     return BeautifulSoup(text, "html.parser")
 
 
-@pytest.mark.parametrize("chapter", chapters(), ids=str)
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=str)
 def test_every_section_figure_and_derivation_of_a_chapter_is_on_a_slide(chapter):
     page = BeautifulSoup((HTML / f"{chapter}.html").read_text("utf-8"), "html.parser")
     article = page.select_one("article.bd-article")
@@ -39,7 +29,7 @@ def test_every_section_figure_and_derivation_of_a_chapter_is_on_a_slide(chapter)
     assert not made.select(".solution")
 
 
-@pytest.mark.parametrize("chapter", chapters(), ids=str)
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=str)
 def test_what_a_slide_refers_to_is_there(chapter):
     made = slides(chapter)
     for element in made.find_all(["img", "script", "link", "a"]):
@@ -54,7 +44,7 @@ def test_slides_turn_by_key_without_a_server_and_a_live_figure_works(tab):
     problems = []
     tab.on("pageerror", lambda error: problems.append(str(error)))
     tab.on("requestfailed", lambda request: problems.append(request.url))
-    name = next(c.name for c in chapters() if slides(c).select("form.live"))
+    name = next(c.name for c in CHAPTERS if slides(c).select("form.live"))
     tab.goto((HTML / "slides" / f"{name}.html").as_uri())
     total = tab.evaluate("Reveal.getTotalSlides()")
     seen = set()
