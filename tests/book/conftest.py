@@ -38,8 +38,8 @@ def serve():
     """A function that serves a folder and returns its address."""
     servers = []
 
-    def start(folder):
-        handler = functools.partial(Quiet, directory=folder)
+    def start(folder, handler=Quiet):
+        handler = functools.partial(handler, directory=folder)
         servers.append(ThreadingHTTPServer(("127.0.0.1", 0), handler))
         threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
         return f"http://127.0.0.1:{servers[-1].server_port}"
@@ -47,6 +47,7 @@ def serve():
     yield start
     for server in servers:
         server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,6 @@
 """What a reader's connection carries and what moves on the screen, page by page."""
 
-import functools
 import gzip
-import threading
-from http.server import ThreadingHTTPServer
 
 import pytest
 
@@ -63,12 +60,8 @@ class Compressed(Quiet):
 
 
 @pytest.fixture(scope="module")
-def compressed_site(site):
-    handler = functools.partial(Compressed, directory=HTML)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+def compressed_site(site, serve):
+    return serve(HTML, Compressed)
 
 
 def load(tab, address):
