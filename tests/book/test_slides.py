@@ -56,3 +56,19 @@ def test_slides_turn_by_key_without_a_server_and_a_live_figure_works(tab):
         tab.keyboard.press("Space")
     assert len(seen) == total
     assert problems == []
+
+
+@pytest.mark.parametrize("name", ["comparison", "neural_language_model", "focal"])
+def test_no_slide_is_higher_than_the_window(tab, name):
+    tab.set_viewport_size({"width": 1280, "height": 800})
+    tab.goto((HTML / "slides" / f"{name}.html").as_uri())
+    tab.wait_for_function("Reveal.isReady()")
+    too_high = tab.evaluate("""() => {
+      const found = [];
+      for (let turn = Reveal.getTotalSlides(); turn--; Reveal.next()) {
+        const slide = Reveal.getCurrentSlide();
+        if (slide.scrollHeight > slide.clientHeight) found.push(slide.textContent);
+      }
+      return found;
+    }""")
+    assert too_high == []
