@@ -27,11 +27,13 @@ def log_softmax(scores):
 
 def _softmax_and_log(scores):
     xp = array_namespace(scores)
-    largest = one_hot(xp.argmax(scores, axis=-1), scores)
-    shifted = scores - xp.sum(xp.where(largest, scores, 0), axis=-1, keepdims=True)
+    shifted = scores - xp.max(scores, axis=-1, keepdims=True)
     powers = xp.exp(shifted)  # at most one, so nothing overflows
-    # the largest power is exactly one; log1p keeps the digits of all the others
-    others = xp.sum(xp.where(largest, 0, powers), axis=-1, keepdims=True)
+    # The largest power is exactly one; log1p keeps the digits of all the others, whose
+    # sum is that of the smaller ones, and one for each that is as large.
+    largest = xp.astype(shifted == 0, scores.dtype)
+    others = xp.sum(powers - largest, axis=-1, keepdims=True)
+    others = others + (xp.sum(largest, axis=-1, keepdims=True) - 1)
     return powers / (1 + others), shifted - xp.log1p(others)
 
 
@@ -58,15 +60,15 @@ class CrossEntropy(SoftmaxLoss):
     def _value_and_gradient(self, scores, targets):
         xp = array_namespace(scores)
         p, log_p = _softmax_and_log(scores)
-        truth = one_hot(targets, scores)
+        truth = xp.astype(one_hot(targets, scores), scores.dtype)
+        log_p_y = xp.take_along_axis(log_p, targets[..., None], axis=-1)
         smoothing, even = self.label_smoothing, 1 / scores.shape[-1]
-        value = -(1 - smoothing) * xp.sum(xp.where(truth, log_p, 0), axis=-1)
-        # p - y; where y is 1 that is minus the probability of all the others
-        others = xp.where(truth, 0, p)
-        gradient = xp.where(truth, -xp.sum(others, axis=-1, keepdims=True), others)
+        value = -(1 - smoothing) * log_p_y[..., 0]
+        # p - y; where y is 1, p - 1 is taken from log p, which has its digits
+        gradient = (1 - truth) * p + truth * xp.expm1(log_p_y)
         if smoothing:
             value = value - smoothing * xp.mean(log_p, axis=-1)
-            gradient = gradient + smoothing * (xp.astype(truth, scores.dtype) - even)
+            gradient = gradient + smoothing * (truth - even)
         return value, gradient
 
     def derivation(self):
