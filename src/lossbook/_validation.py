@@ -2,10 +2,16 @@
 expected and what came."""
 
 import math
+from collections.abc import Mapping
 from numbers import Integral, Real
 
 import array_api_compat
 import numpy as np
+
+LARGEST = 1e30  # of a factor, so that float32 holds what it is multiplied with
+LARGEST_COUNT = 2**63 - 1
+# their * is a matrix product, or leaves entries out
+_OTHER_ARITHMETIC = (np.matrix, np.ma.MaskedArray)
 
 
 class NotFiniteError(ValueError):
@@ -29,30 +35,71 @@ def array_namespace(*arrays):
 
 
 def _is_tensor(values):
-    return type(values).__module__.partition(".")[0] == "torch"
+    # PyTorch's types and modules come from there too, and have no such attribute
+    torch = type(values).__module__.partition(".")[0] == "torch"
+    return torch and hasattr(values, "grad_fn")
 
 
 def as_array(values, name, dtype=np.float64):
     """``values`` as it is when it is an array, else as a NumPy array of ``dtype`` (None:
     of the type that the numbers have); TypeError naming the argument."""
-    if is_array(values):
+    if is_array(values) and not isinstance(values, _OTHER_ARITHMETIC):
         return values
-    came = f"{type(values).__name__}: {values!r:.60}"
     try:
         array = np.asarray(values)
-    except ValueError:  # rows of different lengths
-        raise TypeError(f"{name} must be an array or numbers, got {came}") from None
-    if array.dtype.kind not in "buif":
-        raise TypeError(f"{name} must be an array or numbers, got {came}")
+    except (ValueError, TypeError, RuntimeError):  # rows of different lengths, say
+        array = np.asarray(None)
+    if array.dtype.kind not in "buif" or isinstance(values, _OTHER_ARITHMETIC):
+        raise TypeError(f"{name} must be an array or numbers, got {_what(values)}")
     return array.astype(dtype or array.dtype)
 
 
 def as_list(values, name):
     """``values`` as a list; TypeError naming the argument when it is no sequence."""
     try:
+        if isinstance(values, str | bytes | dict | set):
+            raise TypeError
         return list(values)
     except TypeError:
-        raise TypeError(f"{name} must be a sequence, got {values!r:.60}") from None
+        raise TypeError(f"{name} must be a sequence, got {_what(values)}") from None
+
+
+def as_numpy(values, name):
+    """``values`` as a NumPy array of the numbers that came; TypeError naming the
+    argument."""
+    array = as_array(values, name, dtype=None)
+    array = array.detach().cpu().numpy() if _is_tensor(array) else np.asarray(array)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name} must be an array or numbers, got {_what(values)}")
+    return array
+
+
+def float_numpy(values, name, ndim=None):
+    """``values`` as a finite float64 NumPy array of ``ndim`` dimensions."""
+    array = finite_floats(as_numpy(values, name), name, ndim)
+    return array.astype(np.float64, copy=False)
+
+
+def require_one_kind(arrays):
+    """Refuse arrays, by name, of which one is of another library than the first; tensors
+    must have its type too, since PyTorch multiplies no others."""
+    (first, expected), *others = arrays.items()
+    for name, array in others:
+        if _is_tensor(expected) != _is_tensor(array):
+            raise TypeError(
+                f"{name} must be the same kind of array as {first}, {type(expected)}, "
+                f"got {type(array)}"
+            )
+        if _is_tensor(array) and array.dtype != expected.dtype:
+            raise TypeError(
+                f"{name} must be {expected.dtype}, as {first}, got {array.dtype}"
+            )
+
+
+def require_numpy(array, name):
+    """Refuse a tensor, where only NumPy computes."""
+    if _is_tensor(array):
+        raise TypeError(f"{name} must be a NumPy array for this, got {type(array)}")
 
 
 def finite_floats(values, name, ndim=None):
@@ -121,6 +168,18 @@ def require_positive(value, name):
     return float(value)
 
 
+def require_factor(value, name):
+    """`require_positive` of a number that others are multiplied by: at most `LARGEST`."""
+    return require_at_most(require_positive(value, name), name, LARGEST)
+
+
+def require_at_most(value, name, most):
+    """``value`` itself; ValueError naming it when it is larger."""
+    if value > most:
+        raise ValueError(f"{name} must be at most {most}, got {value}")
+    return value
+
+
 def require_not_negative(value, name):
     """``value`` as a float; TypeError or ValueError naming it when it is not a finite
     number of at least 0."""
@@ -131,53 +190,165 @@ def require_not_negative(value, name):
 
 def require_positives(values, name):
     """One number a class, as a tuple of floats; TypeError or ValueError naming the first
-    that is not positive and finite."""
+    that is not positive and at most `LARGEST`."""
     if is_array(values):
-        values = values.tolist()
+        values = as_array(values, name).tolist()
     numbers = as_list(values, name)
     if not numbers:
         raise ValueError(f"{name} must hold a number for each class, got none")
-    return tuple(require_positive(x, f"{name}[{c}]") for c, x in enumerate(numbers))
+    return tuple(require_factor(x, f"{name}[{c}]") for c, x in enumerate(numbers))
 
 
 def require_number(value, name):
     """``value`` as a float; TypeError or ValueError naming it when it is not a finite
     number."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(
-            f"{name} must be a number, got {type(value).__name__}: {value!r:.60}"
-        )
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be finite, got {value}")
-    return float(value)
+        raise TypeError(f"{name} must be a number, got {_what(value)}")
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond all floats
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {number}")
+    return number
 
 
 def require_count(value, name, minimum=1):
     """``value`` as an int; TypeError or ValueError naming it when it is not an integer
-    of at least ``minimum``."""
+    of at least ``minimum``, or more than an int64 holds."""
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(
-            f"{name} must be an integer, got {type(value).__name__}: {value!r:.60}"
-        )
+        raise TypeError(f"{name} must be an integer, got {_what(value)}")
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {value}")
-    return int(value)
+    return int(require_at_most(value, name, LARGEST_COUNT))
 
 
-def require_words(words, name, n_words, shape):
-    """``words`` as an integer NumPy array of ``shape``, where a letter or None stands for
-    any length; TypeError or ValueError naming it when they are not words from 0 to
-    ``n_words - 1``."""
-    words = np.asarray(words)
-    if words.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers, got {words.dtype}")
-    fits = words.ndim == len(shape) and all(
+def require_flag(value, name):
+    """``value`` as a bool; TypeError naming it when it is another thing that could be
+    taken for one."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {_what(value)}")
+    return bool(value)
+
+
+def require_choice(value, name, choices):
+    """``value`` itself; ValueError naming it when it is none of the choices, strings."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"{name} must be one of {', '.join(choices)}, got {value!r:.60}"
+        )
+    return value
+
+
+def require_text(value, name):
+    """``value`` itself; TypeError naming it when it is not a string."""
+    return require_instance(value, name, str, "text")
+
+
+def require_instance(value, name, kind, called):
+    """``value`` itself; TypeError naming it when it is not of that class."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {called}, got {_what(value)}")
+    return value
+
+
+def require_able(value, name, called, *attributes):
+    """``value`` itself; TypeError naming it when it is a class, or does not have the
+    attributes that make it what it is called."""
+    if isinstance(value, type) or not all(hasattr(value, a) for a in attributes):
+        raise TypeError(
+            f"{name} must be {called}, with {' and '.join(attributes)}, "
+            f"got {_what(value)}"
+        )
+    return value
+
+
+def require_callable(value, name):
+    """``value`` itself; TypeError naming it when it is not a function or the like."""
+    return require_able(value, name, "a function", "__call__")
+
+
+def require_dict(value, name, of="values"):
+    """``value`` itself; TypeError naming it when it is not a dict by strings."""
+    if not isinstance(value, Mapping) or not all(isinstance(k, str) for k in value):
+        raise TypeError(f"{name} must be a dict of names and {of}, got {_what(value)}")
+    return value
+
+
+def require_rng(value, name):
+    """``value``, a NumPy Generator, or a new one from an integer of at least 0; TypeError
+    or ValueError naming it when it is neither."""
+    if isinstance(value, np.random.Generator):
+        return value
+    if isinstance(value, Integral):
+        return np.random.default_rng(require_count(value, name, minimum=0))
+    raise TypeError(
+        f"{name} must be a NumPy Generator or an integer, got {_what(value)}"
+    )
+
+
+def require_integers(values, name, shape):
+    """``values`` as an integer NumPy array of ``shape``, where a letter or None stands for
+    any length; TypeError or ValueError naming it otherwise."""
+    values = np.asarray(as_array(values, name, dtype=None))
+    if values.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got {values.dtype}")
+    fits = values.ndim == len(shape) and all(
         not isinstance(expected, int) or expected == length
-        for expected, length in zip(shape, words.shape, strict=True)
+        for expected, length in zip(shape, values.shape, strict=True)
     )
     if not fits:
         expected = ", ".join("any" if n is None else str(n) for n in shape)
-        raise ValueError(f"{name} must have shape ({expected}), got {words.shape}")
+        raise ValueError(f"{name} must have shape ({expected}), got {values.shape}")
+    return values
+
+
+def require_words(words, name, n_words, shape):
+    """`require_integers` that are words from 0 to ``n_words - 1``; ValueError naming the
+    first that is not."""
+    words = require_integers(words, name, shape)
     outside = (words < 0) | (words >= n_words)
     refuse_where(outside, words, name, f"be words from 0 to {n_words - 1}")
     return words
+
+
+def require_corpus(corpus):
+    """``corpus`` itself; TypeError or ValueError naming it, or the part of it, when it is
+    no `lossbook.corpora.Corpus` of words and their sentences."""
+    from lossbook.corpora import Corpus
+
+    require_instance(corpus, "corpus", Corpus, "a Corpus")
+    n_words = len(as_list(corpus.vocabulary, "corpus.vocabulary"))
+    words = require_words(corpus.words, "corpus.words", n_words, ("N",))
+    require_integers(corpus.sentences, "corpus.sentences", words.shape)
+    return corpus
+
+
+def require_table(counts, n_words=None, name="counts"):
+    """A sparse or dense table of finite numbers (V, V) as a sparse ``coo_array``."""
+    from scipy.sparse import coo_array, issparse
+
+    if not issparse(counts):
+        counts = float_numpy(counts, name, ndim=2)
+    shape = 2 * (counts.shape[0] if n_words is None else n_words,)
+    if counts.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {counts.shape}")
+    table = coo_array(counts)
+    finite_floats(table.data, name)
+    return table
+
+
+def require_float_type(dtype):
+    """``dtype`` as float32 or float64; TypeError naming it otherwise."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if dtype is None or found not in (np.float32, np.float64):
+        raise TypeError(f"dtype must be float32 or float64, got {dtype!r:.60}")
+    return found
+
+
+def _what(value):
+    """A value for an error: its type and how it begins."""
+    return f"{type(value).__name__}: {value!r:.60}"

@@ -14,15 +14,22 @@ from typing import Any
 
 import numpy as np
 
+from lossbook._validation import (
+    require_callable,
+    require_choice,
+    require_instance,
+)
 from lossbook.losses._base import Loss, RegressionLoss, SoftmaxLoss
 
+OF = ("gradient", "value", "weights", "bias")
 
-def sigmoid(z):
+
+def _sigmoid(z):
     """1 / (1 + exp(-z))."""
     return np.exp(-np.logaddexp(0, -z))
 
 
-def softmax(z, axis=-1):
+def _softmax(z, axis=-1):
     """exp(z), scaled to sum to one over an axis."""
     powers = np.exp(z - z.max(axis=axis, keepdims=True))
     return powers / powers.sum(axis=axis, keepdims=True)
@@ -38,7 +45,7 @@ def _class_weights(loss):
     return None
 
 
-class piece:  # noqa: N801 (a decorator, as property is)
+class _piece:  # noqa: N801 (a decorator, as property is)
     """A step of the computation, done once, which `Case.given` can replace."""
 
     def __init__(self, compute):
@@ -76,12 +83,18 @@ class Case:
     finish: tuple = ()
     jitter: float = 0.0  # a relative error of the probabilities, to see what it does
 
+    def __post_init__(self):
+        require_instance(self.loss, "loss", Loss, "a loss of lossbook.losses")
+        for name in ("scores", "targets"):
+            require_instance(getattr(self, name), name, np.ndarray, "a NumPy array")
+        require_choice(self.of, "of", OF)
+
     def given(self, **changes):
         """The same case with other pieces, by name, or another ``loss``, ``scores`` or
         ``targets``. Raises NameError when there is no such piece."""
         own = {name: changes.pop(name) for name in _FIELDS & changes.keys()}
         for name in changes:
-            if not isinstance(vars(Case).get(name), piece):
+            if not isinstance(vars(Case).get(name), _piece):
                 raise NameError(f"a case has no piece {name!r}")
         if "p" in changes:
             changes["exact_p"] = changes.pop("p")
@@ -109,16 +122,17 @@ class Case:
 
     def then(self, change):
         """The same case whose result, at the very end, goes through a function."""
+        require_callable(change, "change")
         return replace(self, finish=(*self.finish, change))
 
-    @piece
+    @_piece
     def kind(self):
         """ "regression", "sigmoid" or "softmax"."""
         if isinstance(self.base, RegressionLoss):
             return "regression"
         return "softmax" if isinstance(self.base, SoftmaxLoss) else "sigmoid"
 
-    @piece
+    @_piece
     def base(self):
         """The loss, without the class-balanced weights where it has them."""
         return getattr(self.loss, "base", self.loss)
@@ -135,7 +149,7 @@ class Case:
             return 2
         return self.scores.shape[-1] if self.scores.ndim else 1
 
-    @piece
+    @_piece
     def y(self):
         """The targets as the formulas have them: 0 and 1, for classes one-hot."""
         if self.kind != "softmax":
@@ -143,19 +157,19 @@ class Case:
         classes = np.arange(self.scores.shape[-1])
         return (classes == self.targets[..., None]).astype(np.float64)
 
-    @piece
+    @_piece
     def z(self):
         """The logits, with the log-priors where the loss adds them."""
         if not hasattr(self.base, "priors"):
             return self.scores
         return self.scores + self.base.tau * np.log(self.base.priors)
 
-    @piece
+    @_piece
     def exact_p(self):
         """The probabilities: sigmoid or softmax of z."""
-        return softmax(self.z) if self.kind == "softmax" else sigmoid(self.z)
+        return _softmax(self.z) if self.kind == "softmax" else _sigmoid(self.z)
 
-    @piece
+    @_piece
     def p(self):
         """The probabilities, with the jitter."""
         return self.exact_p * (1 + self.jitter * (1 + np.abs(self.z)))
@@ -164,10 +178,10 @@ class Case:
     def rest(self):
         """1 - p."""
         if self.kind == "sigmoid" and not self.jitter and "exact_p" not in self.changed:
-            return sigmoid(-self.z)
+            return _sigmoid(-self.z)
         return 1 - self.p
 
-    @piece
+    @_piece
     def q(self):
         """What p is compared with: y, or the smoothed targets."""
         smoothing = getattr(self.base, "label_smoothing", 0)
@@ -175,14 +189,14 @@ class Case:
             return self.y
         return (1 - smoothing) * self.y + smoothing / self.n_classes
 
-    @piece
+    @_piece
     def p_y(self):
         """The probability of the true class; for classes (..., 1)."""
         if self.kind == "softmax":
             return np.sum(np.where(self.y == 1, self.p, 0), axis=-1, keepdims=True)
         return np.where(self.y == 1, self.p, self.rest)
 
-    @piece
+    @_piece
     def wrong(self):
         """What is missing to one: 1 - p_y, for a negative of the asymmetric loss p minus
         the margin, but at least 0."""
@@ -196,14 +210,14 @@ class Case:
         """The margin of the asymmetric loss, 0 for others."""
         return getattr(self.base, "margin", 0.0)
 
-    @piece
+    @_piece
     def gamma(self):
         """The focusing exponent, 0 where there is none."""
         if hasattr(self.base, "gamma_pos"):
             return np.where(self.y == 1, self.base.gamma_pos, self.base.gamma_neg)
         return np.float64(getattr(self.base, "gamma", 0.0))
 
-    @piece
+    @_piece
     def surprise(self):
         """-log of the true class's probability, or of the smoothed targets' ones."""
         if self.kind == "softmax":
@@ -211,12 +225,12 @@ class Case:
             return -np.sum(terms, axis=-1, keepdims=True)
         return -np.log(1 - self.wrong if self.margin else self.p_y)
 
-    @piece
+    @_piece
     def modulation(self):
         """The modulating factor, wrong ** gamma."""
         return np.where(self.gamma == 0, 1.0, self.wrong**self.gamma)
 
-    @piece
+    @_piece
     def reach(self):
         """How far the logarithm's slope reaches the logit: 1, but for negatives of the
         asymmetric loss (1 - p) / (1 - p_m), and 0 below the margin."""
@@ -225,7 +239,7 @@ class Case:
         inside = np.where(self.wrong > 0, self.rest / (1 - self.wrong), 0)
         return np.where(self.y == 1, 1.0, inside)
 
-    @piece
+    @_piece
     def slope(self):
         """What the modulating factor's own derivative adds."""
         moves = (self.gamma != 0) & (self.wrong != 0)
@@ -233,7 +247,7 @@ class Case:
         surprise = np.where(moves, self.surprise, 0)
         return self.gamma * self.p_y * power * surprise
 
-    @piece
+    @_piece
     def weights(self):
         """The weights of the classes, (C,); None where the loss has none."""
         return _class_weights(self.loss)
@@ -253,7 +267,7 @@ class Case:
                 weight = weight * (weights[0] * (1 - y) + weights[1] * y)
         return weight
 
-    @piece
+    @_piece
     def weight(self):
         """The weight of each sample, in a shape that fits the scores."""
         return self.weight_of(self.y)
@@ -263,12 +277,12 @@ class Case:
         """scores - targets, for a regression."""
         return self.scores * (1 + self.jitter) - self.targets * (1 - self.jitter)
 
-    @piece
+    @_piece
     def factor(self):
         """What multiplies p - q in the gradient."""
         return self.weight * (self.modulation * self.reach + self.slope)
 
-    @piece
+    @_piece
     def value(self):
         """The loss of each sample."""
         if self.kind == "regression":
@@ -278,7 +292,7 @@ class Case:
             return value[..., 0]
         return value * np.ones_like(self.scores)
 
-    @piece
+    @_piece
     def gradient(self):
         """Its gradient in the scores."""
         if self.kind == "regression":
@@ -292,7 +306,7 @@ class Case:
             return self.answer
         return self.value if self.of == "value" else self.gradient
 
-    @piece
+    @_piece
     def pull(self):
         """From the gradient in the scores to that in the weights or the bias: a function
         of features and gradient."""

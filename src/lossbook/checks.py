@@ -26,13 +26,18 @@ from html import escape
 
 import numpy as np
 
-from lossbook._validation import as_array, finite_floats
+from lossbook._validation import (
+    as_numpy,
+    float_numpy,
+    require_able,
+    require_callable,
+)
 from lossbook.diagnosis import (  # noqa: F401 (what is wrong belongs with what is right)
     diagnose,
     diagnose_parameters,
     diagnose_value,
 )
-from lossbook.training import mean_loss_and_gradients
+from lossbook.training import OF_A_MODEL, mean_loss_and_gradients
 
 EPS = np.finfo(np.float64).eps
 
@@ -125,8 +130,10 @@ def check_gradient(
     Raises what the loss raises for such scores and targets, and ValueError when there
     are none.
     """
-    scores = np.asarray(finite_floats(scores, "scores"), dtype=np.float64)
-    targets = np.asarray(as_array(targets, "targets", dtype=None))
+    require_able(loss, "loss", "a loss", "value_and_gradient", "derivation")
+    if reference is not None:
+        require_callable(reference, "reference")
+    scores, targets = float_numpy(scores, "scores"), as_numpy(targets, "targets")
     if scores.size == 0:
         raise ValueError("scores must hold at least one number, got none")
     value, gradient = loss.value_and_gradient(scores, targets)
@@ -174,6 +181,12 @@ def check_parameter_gradients(
     """
     import torch
 
+    if reference is not None:
+        require_callable(reference, "reference")
+    require_able(model, "model", "a model", *OF_A_MODEL)
+    features, targets = as_numpy(features, "features"), as_numpy(targets, "targets")
+    if features.dtype.kind == "f":
+        features = features.astype(np.float64)
     _, gradients = mean_loss_and_gradients(model, loss, features, targets)
     tensors = {
         name: torch.tensor(np.asarray(p), dtype=torch.float64, requires_grad=True)
@@ -323,5 +336,5 @@ def _name(reference):
     return (
         f"torch.nn.{type(reference).__name__}"
         if hasattr(reference, "forward")
-        else reference.__name__
+        else getattr(reference, "__name__", "the reference")
     )

@@ -32,6 +32,24 @@ import numpy as np
 from array_api_compat import array_namespace
 from tqdm import tqdm
 
+from lossbook._validation import (
+    as_list,
+    as_numpy,
+    float_numpy,
+    floats_of_shape,
+    refuse_where,
+    require_able,
+    require_callable,
+    require_choice,
+    require_count,
+    require_dict,
+    require_instance,
+    require_not_negative,
+    require_number,
+    require_positives,
+    require_text,
+    require_words,
+)
 from lossbook.datasets import error_rates, gaussians, long_tailed_digits
 from lossbook.linear import Linear
 from lossbook.losses import (
@@ -107,6 +125,12 @@ class Contender:
     candidates: tuple
     tunes: str
 
+    def __post_init__(self):
+        require_callable(self.loss, "loss")
+        candidates = tuple(as_list(self.candidates, "candidates"))
+        object.__setattr__(self, "candidates", candidates)
+        require_text(self.tunes, "tunes")
+
 
 @dataclass(frozen=True, eq=False)
 class Weighted(BinaryLoss):
@@ -118,6 +142,18 @@ class Weighted(BinaryLoss):
     base: BinaryLoss
     negative: Any
     positive: Any
+
+    def __post_init__(self):
+        require_instance(self.base, "base", BinaryLoss, "a binary loss")
+        for name in ("negative", "positive"):
+            weights = _for_labels(getattr(self, name), name)
+            refuse_where(weights < 0, weights, name, "not be negative")
+
+    def _fitted(self, scores, targets):
+        scores, targets = super()._fitted(scores, targets)
+        for name in ("negative", "positive"):
+            _require_labels(scores, getattr(self, name), name)
+        return scores, targets
 
     def _value_and_gradient(self, scores, targets):
         negative, positive = (_like(w, scores) for w in (self.negative, self.positive))
@@ -137,6 +173,15 @@ class Shifted(BinaryLoss):
     base: BinaryLoss
     shift: Any
 
+    def __post_init__(self):
+        require_instance(self.base, "base", BinaryLoss, "a binary loss")
+        _for_labels(self.shift, "shift")
+
+    def _fitted(self, scores, targets):
+        scores, targets = super()._fitted(scores, targets)
+        _require_labels(scores, self.shift, "shift")
+        return scores, targets
+
     def _value(self, scores, targets):
         return self.base._value(scores + _like(self.shift, scores), targets)
 
@@ -150,11 +195,32 @@ class OneAgainstRest(SoftmaxLoss):
 
     base: BinaryLoss
 
+    def __post_init__(self):
+        require_instance(self.base, "base", BinaryLoss, "a binary loss")
+
     def _value_and_gradient(self, scores, targets):
         xp = array_namespace(scores)
         ones = xp.astype(one_hot(targets, scores), scores.dtype)
         value, gradient = self.base._value_and_gradient(scores, ones)
         return xp.sum(value, axis=-1), gradient
+
+
+def _for_labels(numbers, name):
+    """A number, or one for each label."""
+    array = float_numpy(numbers, name)
+    if array.ndim > 1:
+        raise ValueError(
+            f"{name} must be a number or one for each label, got {array.shape}"
+        )
+    return array
+
+
+def _require_labels(scores, numbers, name):
+    if np.ndim(numbers) and tuple(scores.shape[-1:]) != np.shape(numbers):
+        raise ValueError(
+            f"scores must have {len(numbers)} labels on the last axis, as many as "
+            f"{name}, got {tuple(scores.shape)}"
+        )
 
 
 def _like(numbers, scores):
@@ -168,14 +234,32 @@ def inverse_frequency(counts, exponent):
     counts: (C,), or (2, L) for the negatives and positives of L labels. exponent: at
         least 0; 1 gives every class the same total weight.
     Returns an array of the shape of counts.
+
+    Raises TypeError or ValueError when one is no such argument.
     """
-    counts = np.asarray(counts, dtype=np.float64)
+    counts = _counts(counts)
+    exponent = require_not_negative(exponent, "exponent")
     weights = counts**-exponent
     return weights * counts.sum(axis=0) / (weights * counts).sum(axis=0)
 
 
+def _counts(counts):
+    """Positive numbers (C,) or (2, L)."""
+    counts = float_numpy(counts, "counts")
+    if counts.ndim not in (1, 2) or counts.size == 0 or counts.ndim > len(counts):
+        raise ValueError(f"counts must have shape (C,) or (2, L), got {counts.shape}")
+    refuse_where(counts <= 0, counts, "counts", "be positive")
+    return counts
+
+
 def log_odds(counts):
-    """log π₁/π₀ from the counts of negatives and positives, (2,) or (2, L)."""
+    """log π₁/π₀ from the counts of negatives and positives, (2,) or (2, L).
+
+    Raises TypeError or ValueError when counts are no such numbers.
+    """
+    counts = _counts(counts)
+    if len(counts) != 2:
+        raise ValueError(f"counts must have shape (2,) or (2, L), got {counts.shape}")
     return np.log(counts[1] / counts[0])
 
 
@@ -262,6 +346,7 @@ class Gaussians:
     contenders, usual_decay = BINARY, PENALTIES[0]
 
     def __init__(self, ratio, seed):
+        ratio, seed = require_count(ratio, "ratio"), require_count(seed, "seed", 0)
         self.counts = np.array([RARE * ratio, RARE])
         self.training, self.validation = (
             gaussians(MEANS, COVARIANCE, self.counts.tolist(), random_state=state)
@@ -272,6 +357,9 @@ class Gaussians:
         """The linear model whose mean loss, plus ``decay / 2`` times its squared weights,
         is least; a list of this one."""
         from scipy.optimize import minimize
+
+        require_able(loss, "loss", "a loss", "value_and_gradient")
+        decay = require_not_negative(decay, "decay")
 
         def objective(theta):
             model = Linear(theta[:2], theta[2])
@@ -287,20 +375,25 @@ class Gaussians:
 
     def adjust(self, model, tau):
         """The model with τ times the prior log-odds taken from its logit."""
+        _require_line(model)
+        tau = require_number(tau, "tau")
         return Linear(model.weights, model.bias - tau * log_odds(self.counts))
 
     def validate(self, model):
         """The balanced error on the validation data."""
+        _require_line(model)
         features, targets = self.validation
         return balanced_error(model.scores(features) > 0, targets, 2)
 
     def test(self, model):
         """The balanced error of all future samples, exactly."""
+        _require_line(model)
         return float(np.mean(error_rates(model, MEANS, COVARIANCE)))
 
     def measure(self, model):
         """The errors of the two classes, and how well the probabilities are calibrated:
         where both classes are equally frequent, and at the ratio of the training data."""
+        _require_line(model)
         common, rare = error_rates(model, MEANS, COVARIANCE)
         ece, nll = exact_calibration(model, (0.5, 0.5))
         ece_as_trained, nll_as_trained = exact_calibration(model, _priors(self.counts))
@@ -314,15 +407,43 @@ class Gaussians:
         }
 
 
-class Digits:
+def _require_line(model):
+    require_instance(model, "model", Linear, "a Linear")
+    floats_of_shape(model.weights, "model.weights", (2,))
+    return model
+
+
+class _Networks:
+    """What problems share whose models are scores on validation and test data."""
+
+    def _scores(self, scores):
+        """The two arrays of scores, checked."""
+        scores = as_list(scores, "scores")
+        if len(scores) != 2:
+            raise ValueError(
+                f"scores must be two, on validation and test data, got {len(scores)}"
+            )
+        shapes = (
+            (len(part[1]), self.n_outputs) for part in (self.validation, self.tested)
+        )
+        return [
+            floats_of_shape(float_numpy(part, name), name, shape)
+            for part, name, shape in zip(
+                scores, ("scores[0]", "scores[1]"), shapes, strict=True
+            )
+        ]
+
+
+class Digits(_Networks):
     """Scikit-learn's digits, `lossbook.datasets.long_tailed_digits`, and a network.
 
     Validation and test are balanced.
     """
 
-    contenders, usual_decay = SOFTMAX, DECAYS[0]
+    contenders, usual_decay, n_outputs = SOFTMAX, DECAYS[0], 10
 
     def __init__(self, ratio, seed):
+        seed = require_count(seed, "seed", minimum=0)
         parts = long_tailed_digits(ratio, random_state=seed)
         self.training, self.validation, self.tested = parts
         self.counts = np.bincount(self.training[1], minlength=10)
@@ -339,20 +460,24 @@ class Digits:
 
     def adjust(self, scores, tau):
         """The scores less τ log π."""
-        return [part - tau * np.log(_priors(self.counts)) for part in scores]
+        tau = require_number(tau, "tau")
+        shift = tau * np.log(_priors(self.counts))
+        return [part - shift for part in self._scores(scores)]
 
     def validate(self, scores):
         """The balanced error on the validation data."""
+        scores = self._scores(scores)
         return balanced_error(scores[0].argmax(axis=1), self.validation[1], 10)
 
     def test(self, scores):
         """The balanced error on the test data."""
+        scores = self._scores(scores)
         return balanced_error(scores[1].argmax(axis=1), self.tested[1], 10)
 
     def measure(self, scores):
         """Accuracy on the three most frequent classes of the training data, the next
         four, and the three rarest; calibration."""
-        targets = self.tested[1]
+        scores, targets = self._scores(scores), self.tested[1]
         right = scores[1].argmax(axis=1) == targets
         recalls = np.array([right[targets == c].mean() for c in range(10)])
         head, middle, tail = np.split(
@@ -368,17 +493,19 @@ class Digits:
         }
 
 
-class Labels:
+class Labels(_Networks):
     """Twenty labels, not exclusive, of different frequency, and a network.
 
     The truth is a random network with one hidden layer, and chance. ``missing`` is the
     share of the positive labels that are left out in training and validation.
     """
 
-    contenders, usual_decay = LABELS, DECAYS[0]
+    contenders, usual_decay, n_outputs = LABELS, DECAYS[0], N_LABELS
 
     def __init__(self, missing, seed):
-        rng = np.random.default_rng(seed)
+        if not 0 <= require_number(missing, "missing") < 1:
+            raise ValueError(f"missing must be from 0 to below 1, got {missing}")
+        rng = np.random.default_rng(require_count(seed, "seed", minimum=0))
         features = rng.standard_normal((sum(LABELLED.values()), 10))
         hidden = np.maximum(features @ rng.standard_normal((10, 16)), 0)
         signal = hidden @ rng.standard_normal((16, N_LABELS))
@@ -405,15 +532,18 @@ class Labels:
     def validate(self, scores):
         """1 less the mean average precision on the validation data, over the labels that
         occur in them."""
+        scores = self._scores(scores)
         return 1 - np.nanmean(average_precisions(scores[0], self.validation[1]))
 
     def test(self, scores):
         """1 less the mean average precision on the test data."""
+        scores = self._scores(scores)
         return 1 - average_precisions(scores[1], self.tested[1]).mean()
 
     def measure(self, scores):
         """Average precision of the seven most frequent labels, the next six and the seven
         rarest; F1 by how the thresholds are set; calibration."""
+        scores = self._scores(scores)
         precisions = average_precisions(scores[1], self.tested[1])
         head, middle, tail = np.split(precisions, [7, 13])
         (p_seen, seen), (p, y) = (
@@ -451,9 +581,26 @@ def balanced_error(predicted, targets, n_classes):
     """The mean over the classes of the share of its samples that are predicted wrong.
 
     predicted, targets: classes (N,), each class at least once among the targets.
+
+    Raises TypeError or ValueError when they, or n_classes, are none of that.
     """
-    wrong = np.asarray(predicted) != targets
+    n_classes = require_count(n_classes, "n_classes")
+    targets = require_words(targets, "targets", n_classes, ("N",))
+    if len(np.unique(targets)) < n_classes:
+        raise ValueError(
+            f"targets must hold each of {n_classes} classes, got {np.unique(targets)}"
+        )
+    predicted = as_numpy(predicted, "predicted")
+    if predicted.dtype.kind == "b":
+        predicted = predicted.astype(int)
+    wrong = require_words(predicted, "predicted", n_classes, targets.shape) != targets
     return float(np.mean([wrong[targets == c].mean() for c in range(n_classes)]))
+
+
+def _zeros_and_ones(values, name, ndim=None):
+    array = float_numpy(values, name, ndim)
+    refuse_where((array != 0) & (array != 1), array, name, "be 0 or 1")
+    return array
 
 
 def calibration_error(confidence, right, bins=10):
@@ -461,7 +608,18 @@ def calibration_error(confidence, right, bins=10):
 
     confidence: probabilities (N,). right: (N,), 1 where what they were given to came
         true. bins: of equal width.
+
+    Raises TypeError or ValueError when one is no such argument.
     """
+    confidence = float_numpy(confidence, "confidence", ndim=1)
+    outside = (confidence < 0) | (confidence > 1)
+    refuse_where(outside, confidence, "confidence", "be from 0 to 1")
+    right, bins = _zeros_and_ones(right, "right"), require_count(bins, "bins")
+    if len(confidence) == 0 or right.shape != confidence.shape:
+        raise ValueError(
+            f"right must have the shape of confidence, {confidence.shape}, at least "
+            f"one, got {right.shape}"
+        )
     place = np.minimum((confidence * bins).astype(int), bins - 1)
     gap = np.bincount(place, confidence - right, minlength=bins)
     return float(np.abs(gap).sum() / len(confidence))
@@ -473,7 +631,15 @@ def exact_calibration(model, priors):
 
     model: `lossbook.linear.Linear` with weights (2,). priors: of the two classes where it
         is used. The error is the mean of |p - share of class 1 among those with this p|.
+
+    Raises TypeError or ValueError when one is no such argument.
     """
+    _require_line(model)
+    if not np.any(model.weights):
+        raise ValueError("model must have a weight that is not 0, got none")
+    priors = require_positives(priors, "priors")
+    if len(priors) != 2:
+        raise ValueError(f"priors must be two numbers, got {len(priors)}")
     centers = np.array(MEANS) @ model.weights + model.bias
     spread = math.sqrt(model.weights @ np.array(COVARIANCE) @ model.weights)
     z = np.linspace(centers.min() - 9 * spread, centers.max() + 9 * spread, 4001)
@@ -490,7 +656,13 @@ def average_precisions(scores, targets):
     precision among the samples with a score at least as high. NaN without positives.
 
     scores, targets: (N, L), targets 0 and 1. Equal scores are ranked as they stand.
+
+    Raises TypeError or ValueError when they are none of that.
     """
+    scores = float_numpy(scores, "scores", ndim=2)
+    targets = _zeros_and_ones(
+        floats_of_shape(targets, "targets", scores.shape), "targets"
+    )
     order = np.argsort(-scores, axis=0, kind="stable")
     hits = np.take_along_axis(targets, order, axis=0)
     precision = np.cumsum(hits, axis=0) / np.arange(1, len(hits) + 1)[:, None]
@@ -503,7 +675,12 @@ def f1_scores(predicted, targets):
     """The F1 score of each label, (L,): 2 TP / (predicted + true), 0 where it is 0/0.
 
     predicted, targets: 0 and 1, or booleans, (N, L).
+
+    Raises TypeError or ValueError when they are none of that.
     """
+    predicted = _zeros_and_ones(predicted, "predicted", ndim=2)
+    targets = floats_of_shape(targets, "targets", predicted.shape)
+    targets = _zeros_and_ones(targets, "targets")
     hits = np.sum(predicted * targets, axis=0)
     return 2 * hits / np.maximum(np.sum(predicted, axis=0) + np.sum(targets, axis=0), 1)
 
@@ -516,9 +693,29 @@ def train_network(loss, features, targets, parts, n_outputs, seed, decay):
     starting weights.
     Returns a list with an entry for each of `STEPS`: the scores (N, n_outputs), NumPy
     arrays, of each of the parts after so many steps.
+
+    Raises TypeError or ValueError when one is no such argument.
     """
     import torch
 
+    require_able(loss, "loss", "a loss", "gradient")
+    features = float_numpy(features, "features", ndim=2)
+    targets = as_numpy(targets, "targets")
+    if len(features) == 0 or targets.shape[:1] != features.shape[:1]:
+        raise ValueError(
+            f"targets must be as many as features, {len(features)}, at least one, "
+            f"got shape {targets.shape}"
+        )
+    parts = [
+        floats_of_shape(
+            float_numpy(part, f"parts[{i}]", ndim=2),
+            f"parts[{i}]",
+            (len(part), features.shape[1]),
+        )
+        for i, part in enumerate(as_list(parts, "parts"))
+    ]
+    n_outputs = require_count(n_outputs, "n_outputs")
+    seed, decay = require_count(seed, "seed", 0), require_not_negative(decay, "decay")
     torch.manual_seed(seed)
     network = torch.nn.Sequential(
         torch.nn.Linear(features.shape[1], HIDDEN),
@@ -558,7 +755,11 @@ def play(problem, setting, seed):
     Returns, for each contender, a dict with ``validation`` and ``test``, the error of
     each candidate, ``chosen``, the place of the candidate that validation prefers, and
     what ``measure`` gives for it. The labels have a ``ceiling`` besides.
+
+    Raises TypeError or ValueError when one is no such argument.
     """
+    require_choice(problem, "problem", PROBLEMS)
+    require_number(setting, "setting")
     data = PROBLEMS[problem](setting, seed)
     usual, results = [], {}
     for name, contender in data.contenders.items():
@@ -624,7 +825,15 @@ def play_all(seeds=SEEDS, processes=2):
 
     Returns ``{problem: {setting: {contender: {measure: [a number or list a seed]}}}}``,
     settings as text, numbers rounded.
+
+    Raises TypeError or ValueError when seeds are not a count for each problem, or
+    processes is none.
     """
+    if require_dict(seeds, "seeds").keys() != PROBLEMS.keys():
+        raise ValueError(f"seeds must be for {', '.join(PROBLEMS)}, got {[*seeds]}")
+    for problem, number in seeds.items():
+        require_count(number, f"seeds[{problem!r}]", minimum=0)
+    processes = require_count(processes, "processes")
     tasks = [
         (problem, setting, seed)
         for problem in PROBLEMS
@@ -650,31 +859,55 @@ def play_all(seeds=SEEDS, processes=2):
 
 
 def load(path=RESULTS):
-    """The results file: a dict with ``settings``, ``versions`` and ``results``."""
+    """The results file: a dict with ``settings``, ``versions`` and ``results``.
+
+    Raises TypeError when path is no path, ValueError when its file is none of results,
+    OSError when there is none.
+    """
+    require_instance(path, "path", str | os.PathLike, "a path")
     with open(path, encoding="utf-8") as file:
-        return json.load(file)
+        try:
+            found = json.load(file)
+        except ValueError:  # no JSON, or no text
+            found = None
+    if not isinstance(found, dict) or "results" not in found:
+        raise ValueError(f"path must be a file of results, got {path}")
+    return found
 
 
 def interval(values):
     """(mean, half the width of its 95 % interval) of numbers of independent seeds, by
-    Student's t."""
+    Student's t. Raises TypeError or ValueError when they are not two numbers or more."""
     from scipy.stats import t
 
-    values = np.asarray(values, dtype=np.float64)
+    values = float_numpy(values, "values", ndim=1)
+    if len(values) < 2:
+        raise ValueError(f"values must be at least two numbers, got {len(values)}")
     half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
     return float(values.mean()), float(half)
 
 
+def _entry(group, name):
+    """The results of a contender in a group of the results file."""
+    require_choice(name, "name", require_dict(group, "group", "results"))
+    entry = require_dict(group[name], f"group[{name!r}]", "results")
+    if not {"test", "chosen"} <= entry.keys():
+        raise ValueError(
+            f"group[{name!r}] must hold test and chosen, got {', '.join(entry)}"
+        )
+    return entry
+
+
 def chosen_test(group, name):
     """(seeds,): the test error of the candidate that validation chose."""
-    entry = group[name]
+    entry = _entry(group, name)
     rows = zip(entry["test"], entry["chosen"], strict=True)
     return np.array([row[chosen] for row, chosen in rows])
 
 
 def usual_test(group, name):
     """(seeds,): the test error of the usual candidate, the first, without any tuning."""
-    return np.array(group[name]["test"])[:, 0]
+    return np.array(_entry(group, name)["test"])[:, 0]
 
 
 def summary(group):

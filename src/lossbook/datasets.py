@@ -7,7 +7,8 @@ import numpy as np
 
 from lossbook._validation import (
     as_list,
-    finite_floats,
+    float_numpy,
+    require_able,
     require_count,
     require_not_negative,
     require_number,
@@ -44,10 +45,16 @@ def straight_line(
     outlier_shift = require_number(outlier_shift, "outlier_shift")
     rng = np.random.default_rng(require_count(random_state, "random_state", minimum=0))
     features = rng.uniform(0, 2, size=(n_samples, 1))
-    targets = (
-        intercept + slope * features[:, 0] + noise * rng.standard_normal(n_samples)
-    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        targets = (
+            intercept + slope * features[:, 0] + noise * rng.standard_normal(n_samples)
+        )
     targets[rng.choice(n_samples, size=n_outliers, replace=False)] += outlier_shift
+    if not np.isfinite(targets).all():
+        raise ValueError(
+            f"slope, intercept, noise and outlier_shift must give finite targets, got "
+            f"{slope}, {intercept}, {noise} and {outlier_shift}"
+        )
     return features, targets
 
 
@@ -64,9 +71,9 @@ def gaussians(means, covariances, counts, *, random_state):
     Raises TypeError or ValueError naming the argument whose shape or values do not fit,
     or a covariance that is not symmetric and positive semi-definite.
     """
-    means = np.asarray(finite_floats(means, "means", ndim=2))
-    n_classes, n_features = means.shape
-    covariances = np.asarray(finite_floats(covariances, "covariances"))
+    means = float_numpy(means, "means", ndim=2)
+    n_classes, n_features = _shape_of(means)
+    covariances = float_numpy(covariances, "covariances")
     if covariances.shape not in (
         (n_features, n_features),
         (n_classes, n_features, n_features),
@@ -132,7 +139,14 @@ def error_rates(model, means, covariance):
     Raises TypeError or ValueError naming the argument whose shape or values do not fit.
     """
     means, covariance = _clouds(means, covariance)
-    weights, bias = np.asarray(model.weights), np.asarray(model.bias)
+    require_able(model, "model", "a linear model", "weights", "bias")
+    weights = float_numpy(model.weights, "model.weights")
+    bias = float_numpy(model.bias, "model.bias")
+    if bias.shape != weights.shape[1:] or weights.shape[:1] != means.shape[1:]:
+        raise ValueError(
+            f"model must have weights for the {means.shape[1]} features of means, and a "
+            f"bias for each score, got shapes {weights.shape} and {bias.shape}"
+        )
     if weights.ndim == 2 and weights.shape[1] == 2:
         weights, bias = weights[:, 1] - weights[:, 0], bias[1] - bias[0]
     if weights.ndim != 1 or len(means) != 2:
@@ -148,10 +162,19 @@ def error_rates(model, means, covariance):
     return np.array([math.erfc(-u) / 2 for u in wrong])
 
 
+def _shape_of(means):
+    """(C, D), of which none is 0."""
+    if means.size == 0:
+        raise ValueError(
+            f"means must hold a class and a feature at least, got {means.shape}"
+        )
+    return means.shape
+
+
 def _clouds(means, covariance):
-    means = np.asarray(finite_floats(means, "means", ndim=2))
-    covariance = np.asarray(finite_floats(covariance, "covariance", ndim=2))
-    n_features = means.shape[1]
+    means = float_numpy(means, "means", ndim=2)
+    covariance = float_numpy(covariance, "covariance", ndim=2)
+    _, n_features = _shape_of(means)
     if covariance.shape != (n_features, n_features):
         raise ValueError(
             f"covariance must have shape {(n_features, n_features)}, got {covariance.shape}"

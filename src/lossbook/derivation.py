@@ -36,7 +36,13 @@ from sympy.core.function import AppliedUndef
 from sympy.printing.precedence import PRECEDENCE
 
 from lossbook._printing import latex, left_side, plain_text, short
-from lossbook._validation import require_count
+from lossbook._validation import (
+    as_list,
+    finite_floats,
+    require_count,
+    require_dict,
+    require_instance,
+)
 
 DIGITS = 30
 POINTS = 64
@@ -52,6 +58,17 @@ def as_written():
     it.
     """
     return sympy.evaluate(False)
+
+
+def _expression(value, name):
+    """``value`` as a SymPy expression; a text is none, since SymPy would execute it."""
+    try:
+        expression = sympy.sympify(value, strict=True)
+    except (sympy.SympifyError, TypeError, ValueError):
+        expression = None
+    if not isinstance(expression, sympy.Expr):
+        raise TypeError(f"{name} must be a SymPy expression, got {value!r:.60}")
+    return expression
 
 
 class DerivationError(ValueError):
@@ -81,9 +98,8 @@ class Partial(sympy.Expr):
     precedence = PRECEDENCE["Pow"]  # in brackets when it is raised to a power
 
     def __new__(cls, expression, variable):
-        return sympy.Expr.__new__(
-            cls, sympy.sympify(expression), sympy.sympify(variable)
-        )
+        expression = _expression(expression, "expression")
+        return sympy.Expr.__new__(cls, expression, _expression(variable, "variable"))
 
 
 @dataclass(frozen=True)
@@ -102,11 +118,7 @@ class Line:
     wrt: sympy.Expr | None = None
 
     def __post_init__(self):
-        expression = sympy.sympify(self.expression)
-        if not isinstance(expression, sympy.Expr):
-            raise TypeError(
-                f"expression must be a SymPy expression, got {self.expression!r}"
-            )
+        expression = _expression(self.expression, "expression")
         object.__setattr__(self, "expression", expression)
         if not isinstance(self.reason, str) or not self.reason.strip():
             raise ValueError(
@@ -153,15 +165,19 @@ class Derivation:
     ):
         if not isinstance(name, sympy.Symbol):
             raise TypeError(f"name must be a SymPy symbol, got {name!r}")
-        lines = tuple(lines)
+        lines = tuple(as_list(lines, "lines"))
         if not lines or not all(isinstance(line, Line) for line in lines):
-            raise TypeError("lines must be a non-empty list of Line objects")
+            raise TypeError(
+                f"lines must be a non-empty list of Line objects, got {lines!r:.60}"
+            )
         if lines[0].wrt is not None:
             raise ValueError(
                 "the first line is a definition: it cannot be a derivative (wrt must be None)"
             )
         self.name = name
         self.lines = lines
+        if where is not None:
+            require_instance(where, "where", Mapping, "a dict of abbreviations")
         self.where = dict(where or {})
         self.smallest_size = require_count(smallest_size, "smallest_size")
         for key in self.where:
@@ -169,6 +185,7 @@ class Derivation:
                 raise TypeError(
                     f"where: a key must be a symbol or an indexed symbol, got {key!r}"
                 )
+            self.where[key] = _expression(self.where[key], f"where[{key}]")
         names = {}
         for symbol in _atoms(self._expressions(), sympy.Symbol):
             if names.setdefault(symbol.name, symbol) != symbol:
@@ -268,7 +285,7 @@ class Derivation:
     def _expressions(self):
         return [
             *self.where.keys(),
-            *(sympy.sympify(e) for e in self.where.values()),
+            *self.where.values(),
             *(line.expression for line in self.lines),
             *(line.wrt for line in self.lines if line.wrt is not None),
         ]
@@ -282,22 +299,27 @@ class Derivation:
             symbols, a sequence for an indexed symbol, an integer for each free index
             (counting from 1) and each size: ``{"z": [0.1, 2.0], "C": 2, "i": 1}``.
 
-        Raises ValueError naming the symbol for which there is no value.
+        Raises TypeError or ValueError naming the symbol for which there is no value, or
+        none that it can have.
         """
+        require_dict(values, "values")
         arrays = {
             str(base.label) for base in _atoms(self._expressions(), sympy.IndexedBase)
         }
         indices = _atoms(self._expressions(), sympy.Idx)
-        needed = [
-            *_sizes(indices),
-            *sorted(_free_indices(self.result, self._definitions()), key=str),
-        ]
-        integers = {s: int(_value_of(str(s), values)) for s in needed}
+        sizes = _sizes(indices)
+        free = sorted(_free_indices(self.result, self._definitions()), key=str)
+        integers = {
+            s: require_count(_value_of(str(s), values), f"values: {s}", int(s in sizes))
+            for s in (*sizes, *free)
+        }
         meaning = self.written_out(self.result, integers)
         numbers = {}
         for symbol in sorted(meaning.free_symbols, key=str):
             name, _, places = symbol.name.partition("[")
-            numbers[symbol] = np.asarray(_value_of(name, values))
+            numbers[symbol] = np.asarray(
+                finite_floats(_value_of(name, values), f"values: {name}")
+            )
             if places and name in arrays:
                 for place in places.rstrip("]").split(", "):
                     if not 1 <= int(place) <= len(numbers[symbol]):
@@ -316,6 +338,10 @@ class Derivation:
 
         if not numbers:
             return rounded()
+        if len(shapes := {n.shape for n in numbers.values()} - {()}) > 1:
+            raise ValueError(
+                f"values must be numbers and arrays of one shape, got {sorted(shapes)}"
+            )
         return np.vectorize(rounded, otypes=[np.float64])(*numbers.values())[()]
 
     def written_out(self, expression, integers: Mapping | None = None) -> sympy.Expr:
@@ -323,8 +349,25 @@ class Derivation:
         and `Partial`; an indexed symbol is left as a plain symbol, ``z[2]``.
 
         integers: for each size and free index its value, by symbol: ``{C: 3, i: 2}``.
+
+        Raises TypeError or ValueError when expression is no expression, or integers no
+        such dict; ValueError when one is missing.
         """
-        return _Scope(self._definitions(), dict(integers or {})).meaning(expression)
+        expression = _expression(expression, "expression")
+        if integers is not None:
+            require_instance(integers, "integers", Mapping, "a dict of integers")
+        integers = {
+            symbol: require_count(number, f"integers[{symbol}]", minimum=0)
+            for symbol, number in (integers or {}).items()
+        }
+        needed = _free_indices(expression, self._definitions())
+        needed |= set(_sizes(_atoms([expression, *self._expressions()], sympy.Idx)))
+        if missing := sorted(map(str, needed - integers.keys())):
+            raise ValueError(
+                f"integers must have a value for {' and '.join(missing)}, "
+                f"got {', '.join(map(str, integers)) or 'none'}"
+            )
+        return _Scope(self._definitions(), integers).meaning(expression)
 
     def _rows(self):
         taken = []
@@ -370,7 +413,8 @@ def _math(tex):
 def _value_of(name, values):
     if name not in values:
         raise ValueError(
-            f"values: no value for {name}; got {', '.join(values) or 'none'}"
+            f"values must be for all symbols, there is no value for {name}; "
+            f"got {', '.join(values) or 'none'}"
         )
     return values[name]
 

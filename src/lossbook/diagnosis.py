@@ -19,9 +19,14 @@ from itertools import combinations, product
 
 import numpy as np
 
-from lossbook._validation import as_array, finite_floats
+from lossbook._validation import (
+    as_list,
+    as_numpy,
+    finite_floats,
+    require_instance,
+)
 from lossbook.case import Case
-from lossbook.hypotheses import HYPOTHESES
+from lossbook.hypotheses import HYPOTHESES, Hypothesis
 from lossbook.losses._base import Loss
 from lossbook.training import mean_loss_and_gradients
 
@@ -118,7 +123,7 @@ def diagnose(gradient, loss, scores, targets, *, hypotheses=None) -> Diagnosis:
     """
     case = _case(gradient, "gradient", loss, scores, targets)
     right = loss.gradient(case.scores, case.targets)
-    return _diagnosed(_Exam(case, right), hypotheses or HYPOTHESES)
+    return _diagnosed(_Exam(case, right), _mistakes(hypotheses))
 
 
 def diagnose_value(value, loss, scores, targets, *, hypotheses=None) -> Diagnosis:
@@ -129,7 +134,7 @@ def diagnose_value(value, loss, scores, targets, *, hypotheses=None) -> Diagnosi
     """
     case = _case(value, "value", loss, scores, targets)
     right = loss.value(case.scores, case.targets)
-    return _diagnosed(_Exam(case, right), hypotheses or HYPOTHESES)
+    return _diagnosed(_Exam(case, right), _mistakes(hypotheses))
 
 
 def diagnose_parameters(
@@ -150,16 +155,16 @@ def diagnose_parameters(
 
     Raises what the model and the loss raise, and as `diagnose` does.
     """
-    features, targets = _numpy(features, "features"), _numpy(targets, "targets")
+    features, targets = as_numpy(features, "features"), as_numpy(targets, "targets")
     right = mean_loss_and_gradients(model, loss, features, targets)[1]
     features = np.asarray(features, dtype=np.float64)
     scores, exams = model.scores(features), []
     for name, got in (("weights", weights_gradient), ("bias", bias_gradient)):
         case = _case(got, f"{name}_gradient", loss, scores, targets)
-        case = replace(case, of=name, features=features)
+        case = replace(case, features=features)
         exams.append(_Exam(case, right[name]))
     with np.errstate(all="ignore"):
-        return _together(*exams, hypotheses or HYPOTHESES)
+        return _together(*exams, _mistakes(hypotheses))
 
 
 def _together(weights, bias, hypotheses):
@@ -188,26 +193,28 @@ def _small(sentence):
     return sentence[0].lower() + sentence[1:]
 
 
-def _numpy(values, name):
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
-    return as_array(values, name, dtype=None)
+def _mistakes(hypotheses):
+    """The hypotheses, or all where there are none."""
+    found = as_list(HYPOTHESES if hypotheses is None else hypotheses, "hypotheses")
+    for i, hypothesis in enumerate(found):
+        require_instance(hypothesis, f"hypotheses[{i}]", Hypothesis, "a Hypothesis")
+    return found or HYPOTHESES
 
 
 def _case(got, name, loss, scores, targets):
     if not isinstance(loss, Loss):
         raise TypeError(f"loss must be a loss of lossbook.losses, got {loss!r:.60}")
-    scores = finite_floats(_numpy(scores, "scores"), "scores").astype(np.float64)
-    targets = _numpy(targets, "targets")
+    scores = finite_floats(as_numpy(scores, "scores"), "scores").astype(np.float64)
+    targets = as_numpy(targets, "targets")
     if scores.size == 0:
         raise ValueError("scores must hold at least one number, got none")
-    got = _numpy(got, name)
+    got = as_numpy(got, name)
     if got.dtype.kind in "iub":
         got = got.astype(np.float64)
     if got.dtype.name not in EPS:
         raise TypeError(f"{name} must be float32 or float64, got {got.dtype}")
     scores, targets = loss._checked(scores, targets)
-    return Case(loss, scores, targets, name, got)
+    return Case(loss, scores, targets, name.removesuffix("_gradient"), got)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from lossbook.case import Case, sigmoid, softmax
+from lossbook._validation import (
+    require_callable,
+    require_choice,
+    require_flag,
+    require_instance,
+    require_text,
+)
+from lossbook.case import OF, Case
+from lossbook.case import _sigmoid as sigmoid
+from lossbook.case import _softmax as softmax
 
 CLASSES, SIGMOID, SOFTMAX, REGRESSION = (
     "sigmoid softmax",
@@ -51,8 +60,17 @@ class Hypothesis:
     of: str = ALL
     reduction: bool = False
 
+    def __post_init__(self):
+        require_text(self.mistake, "mistake")
+        require_callable(self.make, "make")
+        require_flag(self.reduction, "reduction")
+        for name, choices in (("kinds", EVERY.split()), ("of", OF)):
+            for word in require_text(getattr(self, name), name).split():
+                require_choice(word, name, choices)
+
     def apply(self, case):
         """The mistaken `Case`; None where the mistake cannot be made there."""
+        require_instance(case, "case", Case, "a Case")
         if case.kind not in self.kinds.split() or case.of not in self.of.split():
             return None
         try:

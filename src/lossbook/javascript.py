@@ -14,6 +14,7 @@ from functools import cache
 import sympy
 from sympy.printing.jscode import JavascriptCodePrinter
 
+from lossbook._validation import require_count, require_instance
 from lossbook.losses import (
     AbsoluteError,
     AsymmetricLoss,
@@ -26,6 +27,7 @@ from lossbook.losses import (
     SquaredError,
     WeightedBinaryCrossEntropy,
 )
+from lossbook.losses._base import Loss
 from lossbook.losses.class_balanced import effective_number_derivation
 
 # how the symbols of the derivations are called in JavaScript
@@ -79,8 +81,12 @@ def formula_name(loss, n_classes=None):
     The focal loss without alpha has a formula of its own, as it has a derivation; the
     class-balanced loss has one with the cross-entropy as its base.
 
-    Raises ValueError when a class-balanced loss has another base.
+    Raises ValueError when a class-balanced loss has another base, TypeError when loss is
+    none or n_classes not a number of classes.
     """
+    require_instance(loss, "loss", Loss, "a loss of lossbook.losses")
+    if n_classes is not None:
+        require_count(n_classes, "n_classes")
     if getattr(loss, "base", BinaryCrossEntropy()) != BinaryCrossEntropy():
         raise ValueError(
             f"loss must have BinaryCrossEntropy() as base, got {loss.base}"

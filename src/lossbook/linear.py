@@ -10,7 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from lossbook._validation import finite_floats, floats_of_shape, require_count
+from lossbook._validation import (
+    finite_floats,
+    floats_of_shape,
+    require_count,
+    require_one_kind,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +43,7 @@ class Linear:
             raise ValueError(
                 f"bias must have shape {tuple(weights.shape[1:])}, got {tuple(bias.shape)}"
             )
+        require_one_kind({"weights": weights, "bias": bias})
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "bias", bias)
 
@@ -74,6 +80,7 @@ class Linear:
         features = self._checked(features)
         shape = (features.shape[0], *self.weights.shape[1:])
         score_gradient = floats_of_shape(score_gradient, "score_gradient", shape)
+        require_one_kind({"features": features, "score_gradient": score_gradient})
         return {
             "weights": features.T @ score_gradient,
             "bias": score_gradient.sum(axis=0),
@@ -85,6 +92,7 @@ class Linear:
             raise ValueError(
                 f"features must have shape (N, {self.weights.shape[0]}), got {tuple(features.shape)}"
             )
+        require_one_kind({"weights": self.weights, "features": features})
         return features
 
 

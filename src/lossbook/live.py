@@ -18,6 +18,18 @@ from dataclasses import asdict, dataclass, field, fields, replace
 import matplotlib.pyplot as plt
 import numpy as np
 
+from lossbook._validation import (
+    as_list,
+    float_numpy,
+    floats_of_shape,
+    require_choice,
+    require_count,
+    require_dict,
+    require_instance,
+    require_number,
+    require_positive,
+    require_text,
+)
 from lossbook.javascript import formula_name
 from lossbook.linear import Linear
 from lossbook.losses import (
@@ -26,7 +38,7 @@ from lossbook.losses import (
     LogitAdjustedLoss,
     softmax,
 )
-from lossbook.losses._base import SoftmaxLoss
+from lossbook.losses._base import Loss, SoftmaxLoss
 from lossbook.plots import COLORS, DASHES, MARKERS
 from lossbook.training import gradient_descent, mean_loss_and_gradients
 
@@ -49,6 +61,10 @@ class Slider:
     label: str = ""
 
     def __post_init__(self):
+        require_text(self.name, "name")
+        require_text(self.label, "label")
+        for name in ("low", "high", "value", "step"):
+            require_number(getattr(self, name), name)
         if not self.low <= self.value <= self.high or self.step <= 0:
             raise ValueError(
                 f"value must lie from low to high and step be positive, got {self}"
@@ -66,6 +82,18 @@ class Mark:
     x: list
     y: list
 
+    def __post_init__(self):
+        require_choice(self.kind, "kind", ("line", "points", "bars"))
+        require_text(self.label, "label")
+        if require_count(self.style, "style", minimum=-1) >= len(COLORS):
+            raise ValueError(
+                f"style must be below {len(COLORS)}, the colours, got {self.style}"
+            )
+        if len(as_list(self.x, "x")) != len(as_list(self.y, "y")):
+            raise ValueError(
+                f"y must have as many entries as x, {len(self.x)}, got {len(self.y)}"
+            )
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -78,6 +106,20 @@ class Panel:
     marks: list
     ticks: list = field(default_factory=list)
     drag: list = field(default_factory=list)
+
+    def __post_init__(self):
+        require_text(self.title, "title")
+        for name in ("x", "y"):
+            axis = as_list(getattr(self, name), name)
+            if len(axis) != 3:
+                raise ValueError(f"{name} must be (label, low, high), got {axis}")
+            require_text(axis[0], f"{name}[0]")
+            _range(axis[1:], name)
+        for name in ("ticks", "drag"):
+            for i, word in enumerate(as_list(getattr(self, name), name)):
+                require_text(word, f"{name}[{i}]")
+        for i, mark in enumerate(as_list(self.marks, "marks")):
+            require_instance(mark, f"marks[{i}]", Mark, "a Mark")
 
 
 class Figure:
@@ -94,13 +136,46 @@ class Figure:
     def values(self, **changed):
         """The numbers of the sliders by name: where they start, or as given.
 
-        Raises ValueError when there is no slider of a name.
+        Raises TypeError or ValueError when there is no slider of a name, or it cannot
+        stand at such a number.
         """
         values = {slider.name: slider.value for slider in self.sliders}
         for name in changed:
             if name not in values:
-                raise ValueError(f"{name} must be one of {', '.join(values)}")
-        return values | changed
+                raise ValueError(
+                    f"{name} must be one of {', '.join(values)}, got {changed[name]!r}"
+                )
+        return self._numbers(values | changed)
+
+    def _numbers(self, values):
+        """``values`` themselves: a number for each slider, where it can stand."""
+        sliders = {slider.name: slider for slider in self.sliders}
+        if require_dict(values, "values").keys() != sliders.keys():
+            raise ValueError(
+                f"values must be for {', '.join(sliders)}, got {', '.join(values)}"
+            )
+        for name, slider in sliders.items():
+            number = require_number(values[name], f"values[{name!r}]")
+            if not slider.low <= number <= slider.high:
+                raise ValueError(
+                    f"values[{name!r}] must be from {slider.low} to {slider.high}, "
+                    f"got {number}"
+                )
+        return values
+
+    def _check(self, *names):
+        """Refuse sliders that are none, or without one of these names, and losses that
+        are none."""
+        for i, slider in enumerate(as_list(self.sliders, "sliders")):
+            require_instance(slider, f"sliders[{i}]", Slider, "a Slider")
+        have = [slider.name for slider in self.sliders]
+        if not set(names) <= set(have) or len(set(have)) < len(have):
+            raise ValueError(
+                f"sliders must have different names, {', '.join(names)} among them, "
+                f"got {', '.join(have)}"
+            )
+        for label, loss in require_dict(getattr(self, "losses", {}), "losses").items():
+            require_instance(loss, f"losses[{label!r}]", Loss, "a loss")
 
     def _slider(self, name):
         return next(slider for slider in self.sliders if slider.name == name)
@@ -164,6 +239,18 @@ class LossCurves(Figure):
     over: str = "score"
     target: float = 1.0
 
+    def __post_init__(self):
+        require_choice(self.over, "over", ("score", "probability", "residual"))
+        require_number(self.target, "target")
+        self._check(self.over)
+        _ranges(self.limits, "limits", 2)
+        probe = self._slider(self.over)
+        if self.over == "probability" and not 0 < probe.low < probe.high < 1:
+            raise ValueError(
+                "sliders must keep the probability above 0 and below 1, "
+                f"got {probe.low} to {probe.high}"
+            )
+
     def _scores(self, places):
         places = np.asarray(places, dtype=np.float64)
         return np.log(places / (1 - places)) if self.over == "probability" else places
@@ -177,6 +264,7 @@ class LossCurves(Figure):
             yield label, *loss.value_and_gradient(scores, targets)
 
     def panels(self, values):
+        self._numbers(values)
         probe = self._slider(self.over)
         places = np.linspace(probe.low, probe.high, 241)
         names = {"score": "score z", "residual": "residual ŷ − y"}
@@ -196,6 +284,7 @@ class LossCurves(Figure):
         return panels
 
     def readout(self, values):
+        self._numbers(values)
         points = self._computed([values[self.over]], values)
         rows = {label: [value[0], slope[0]] for label, value, slope in points}
         return ["loss", "gradient"], rows
@@ -245,12 +334,33 @@ class Bars(Figure):
     fixed: dict = field(default_factory=dict)
     classes: tuple = ("class 0", "class 1", "class 2")
 
+    def __post_init__(self):
+        self._check()
+        require_dict(self.fixed, "fixed")
+        n_panels = len(as_list(self.series, "series"))
+        for i, series in enumerate(self.series):
+            for label, entry in require_dict(series, f"series[{i}]").items():
+                called = f"series[{i}][{label!r}]"
+                parts = [entry] if isinstance(entry, str) else as_list(entry, called)
+                require_choice(parts[0] if parts else None, called, BARS)
+                require_dict(parts[1] if len(parts) > 1 else {}, called)
+        for name in ("titles", "classes"):
+            for i, title in enumerate(as_list(getattr(self, name), name)):
+                require_text(title, f"{name}[{i}]")
+        if len(self.titles) != n_panels or len(self.classes) != 3:
+            raise ValueError(
+                f"titles must be {n_panels}, as many as series, and classes 3, "
+                f"got {len(self.titles)} and {len(self.classes)}"
+            )
+        _ranges(self.limits, "limits", n_panels)
+
     def _computed(self, series, values):
         for label, entry in series.items():
             name, own = (entry, {}) if isinstance(entry, str) else entry
             yield label, BARS[name](gathered(self.fixed | values | own)).tolist()
 
     def panels(self, values):
+        self._numbers(values)
         panels = []
         for series, title, limits in zip(
             self.series, self.titles, self.limits, strict=True
@@ -268,6 +378,7 @@ class Bars(Figure):
         return panels
 
     def readout(self, values):
+        self._numbers(values)
         rows = {}
         for series in self.series:
             rows |= dict(self._computed(series, values))
@@ -295,6 +406,13 @@ class Bars(Figure):
 class LineFigure(Figure):
     """A figure of samples of a line: the fields ``features`` (N, 1) and ``targets`` (N,)."""
 
+    def _check(self, *names):
+        super()._check(*names)
+        features = float_numpy(self.features, "features", ndim=2)
+        if features.shape[1] != 1 or len(features) == 0:
+            raise ValueError(f"features must have shape (N, 1), got {features.shape}")
+        floats_of_shape(self.targets, "targets", features.shape[:1])
+
     def _data(self):
         """Features and targets, with the digits that the page has."""
         return np.round(self.features, 3), np.round(self.targets, 3)
@@ -315,6 +433,10 @@ class TiltedLine(LineFigure):
     sliders: list
     limits: tuple
 
+    def __post_init__(self):
+        self._check("weight", "bias")
+        _ranges(self.limits, "limits", 3)
+
     def _model(self, values):
         return Linear([values["weight"]], values["bias"])
 
@@ -327,6 +449,7 @@ class TiltedLine(LineFigure):
             yield label, mean, float(slopes["weights"][0]), float(slopes["bias"])
 
     def panels(self, values):
+        self._numbers(values)
         (low, high), target, height = self.limits
         features, y = self._data()
         x = features[:, 0]
@@ -380,6 +503,7 @@ class TiltedLine(LineFigure):
         ]
 
     def readout(self, values):
+        self._numbers(values)
         rows = {
             label: list(numbers)
             for label, *numbers in self._computed(self._model(values), values)
@@ -412,6 +536,9 @@ class Descent(LineFigure):
     sliders: list
     play = "steps"
 
+    def __post_init__(self):
+        self._check("learning_rate", "steps", "weight", "bias")
+
     def _history(self, loss, values):
         start = Linear([values["weight"]], values["bias"])
         return gradient_descent(
@@ -442,6 +569,7 @@ class Descent(LineFigure):
         return xs, ys
 
     def panels(self, values):
+        self._numbers(values)
         x, y = self._slider("weight"), self._slider("bias")
         panels = []
         for style, (label, loss) in enumerate(self.losses.items()):
@@ -465,6 +593,7 @@ class Descent(LineFigure):
         return panels
 
     def readout(self, values):
+        self._numbers(values)
         rows = {}
         for label, loss in self.losses.items():
             history = self._history(loss, values)
@@ -505,6 +634,11 @@ class Clouds(Figure):
     random_state: int = 0
     play = "steps"
 
+    def __post_init__(self):
+        self._check("counts[0]", "counts[1]", "x", "y", "steps")
+        require_positive(self.learning_rate, "learning_rate")
+        require_count(self.random_state, "random_state", minimum=0)
+
     def _noise(self):
         rng = np.random.default_rng(self.random_state)
         largest = [
@@ -539,7 +673,7 @@ class Clouds(Figure):
             yield label, model
 
     def panels(self, values):
-        features, targets = self._samples(values)
+        features, targets = self._samples(self._numbers(values))
         marks = [
             Mark("points", f"class {c}", c, *features[targets == c].T.tolist())
             for c in (0, 1)
@@ -558,7 +692,7 @@ class Clouds(Figure):
         ]
 
     def readout(self, values):
-        features, targets = self._samples(values)
+        features, targets = self._samples(self._numbers(values))
         rows = {}
         for label, model in self._models(values):
             positive = model.scores(features) > 0
@@ -585,9 +719,29 @@ class Clouds(Figure):
 LIMIT = 5.0
 
 
+def _range(ends, name):
+    """Refuse what is not two numbers, the lower first."""
+    ends = as_list(ends, name)
+    if len(ends) != 2 or require_number(ends[0], name) >= require_number(ends[1], name):
+        raise ValueError(f"{name} must be (low, high), got {tuple(ends)}")
+
+
+def _ranges(limits, name, n):
+    """Refuse what is not n pairs of numbers."""
+    if len(as_list(limits, name)) != n:
+        raise ValueError(f"{name} must be {n} pairs (low, high), got {len(limits)}")
+    for i, ends in enumerate(limits):
+        _range(ends, f"{name}[{i}]")
+
+
 def boundary(w1, w2, bias):
     """Where w1 x + w2 y + bias is 0, as a line far beyond the panel; nowhere when both
-    weights are 0. Returns its (x, y), two coordinates each."""
+    weights are 0. Returns its (x, y), two coordinates each.
+
+    Raises TypeError or ValueError when one is no number.
+    """
+    for name, number in (("w1", w1), ("w2", w2), ("bias", bias)):
+        require_number(number, name)
     length = w1 * w1 + w2 * w2
     if length == 0:
         return [], []
@@ -598,22 +752,31 @@ def boundary(w1, w2, bias):
 
 def gathered(values):
     """The sliders' numbers as arguments: ``counts[0]`` and ``counts[1]`` as the list
-    ``counts``, and the shares of the counts as ``priors``."""
+    ``counts``, and the shares of the counts as ``priors``.
+
+    Raises TypeError or ValueError when values are no dict, or a count is not positive.
+    """
     arguments = {}
-    for name, value in values.items():
+    for name, value in require_dict(values, "values").items():
         name, _, place = name.partition("[")
         if place:
             arguments.setdefault(name, []).append(value)
         else:
             arguments[name] = value
     if "counts" in arguments:
+        for c, count in enumerate(as_list(arguments["counts"], "counts")):
+            require_positive(count, f"values: counts[{c}]")
         total = sum(arguments["counts"])
         arguments["priors"] = [n / total for n in arguments["counts"]]
     return arguments
 
 
 def with_values(loss, values):
-    """The loss with the sliders' numbers in the fields that have their names."""
+    """The loss with the sliders' numbers in the fields that have their names.
+
+    Raises TypeError or ValueError when it is no loss, or allows no such number.
+    """
+    require_instance(loss, "loss", Loss, "a loss of lossbook.losses")
     names = {f.name for f in fields(loss)}
     return replace(loss, **{k: v for k, v in gathered(values).items() if k in names})
 

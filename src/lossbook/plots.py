@@ -11,6 +11,16 @@ import numpy as np
 from cycler import cycler
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
+from lossbook._validation import (
+    as_list,
+    as_numpy,
+    float_numpy,
+    refuse_where,
+    require_able,
+    require_dict,
+    require_number,
+    require_text,
+)
 from lossbook.linear import Linear
 
 COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000"]
@@ -49,7 +59,13 @@ def loss_and_gradient(axes, losses, residuals, *, units=""):
         increasing, score minus target. units: of the
     target, for the axis labels.
     """
-    residuals = np.asarray(residuals, dtype=np.float64)
+    residuals = float_numpy(residuals, "residuals", ndim=1)
+    axes = [_axes(ax, f"axes[{i}]") for i, ax in enumerate(as_list(axes, "axes"))]
+    if len(axes) != 2:
+        raise ValueError(f"axes must be two, got {len(axes)}")
+    for name, loss in require_dict(losses, "losses").items():
+        require_able(loss, f"losses[{name!r}]", "a loss", "value_and_gradient")
+    require_text(units, "units")
     unit = f" ({units})" if units else ""
     for name, loss in losses.items():
         value, gradient = loss.value_and_gradient(residuals, np.zeros_like(residuals))
@@ -68,10 +84,50 @@ def loss_and_gradient(axes, losses, residuals, *, units=""):
     axes[0].legend()
 
 
+def _axes(ax, name):
+    return require_able(ax, name, "axes of Matplotlib", "plot", "scatter")
+
+
+def _histories(histories):
+    for name, history in require_dict(histories, "histories").items():
+        require_able(
+            history, f"histories[{name!r}]", "a History", "losses", "parameter"
+        )
+    return histories
+
+
+def _range(ends, name):
+    ends = as_list(ends, name)
+    if len(ends) != 2:
+        raise ValueError(f"{name} must be (low, high), got {len(ends)} numbers")
+    return [require_number(end, f"{name}[{i}]") for i, end in enumerate(ends)]
+
+
+def _line_data(features, targets):
+    return _samples(features, float_numpy(targets, "targets"), 1)
+
+
+def _samples(features, targets, n_features):
+    """Features (N, n_features) and targets (N,) as NumPy arrays, N at least 1."""
+    features, targets = float_numpy(features, "features"), as_numpy(targets, "targets")
+    if features.ndim != 2 or features.shape[1] != n_features or len(features) == 0:
+        raise ValueError(
+            f"features must have shape (N, {n_features}), got {features.shape}"
+        )
+    if targets.shape != features.shape[:1]:
+        raise ValueError(
+            f"targets must have shape {features.shape[:1]}, got {targets.shape}"
+        )
+    return features, targets
+
+
 def fits(ax, features, targets, models):
     """Draw samples (N, 1) with their targets (N,), and the line of each model in a dict
     of names and models."""
-    ax.scatter(features[:, 0], targets, label="samples", **SAMPLE)
+    features, targets = _line_data(features, targets)
+    for name, model in require_dict(models, "models").items():
+        require_able(model, f"models[{name!r}]", "a model", "scores")
+    _axes(ax, "ax").scatter(features[:, 0], targets, label="samples", **SAMPLE)
     ends = np.array([[features.min()], [features.max()]])
     for name, model in models.items():
         ax.plot(ends[:, 0], model.scores(ends), label=name)
@@ -82,7 +138,9 @@ def fits(ax, features, targets, models):
 def loss_curves(ax, histories, *, ylabel="mean loss"):
     """Draw the mean loss after each step, on a logarithmic scale, of each `History` in
     a dict of names and histories."""
-    for name, history in histories.items():
+    _axes(ax, "ax")
+    require_text(ylabel, "ylabel")
+    for name, history in _histories(histories).items():
         ax.plot(history.losses, label=name)
     ax.set(xlabel="step", ylabel=ylabel, yscale="log")
     ax.legend()
@@ -95,6 +153,11 @@ def loss_surface(ax, loss, features, targets, histories, *, weight, bias):
     features: (N, 1). histories: a dict of names and histories. weight, bias: the ranges
         shown, ``(low, high)``.
     """
+    _axes(ax, "ax")
+    require_able(loss, "loss", "a loss", "value")
+    features, targets = _line_data(features, targets)
+    _histories(histories)
+    weight, bias = _range(weight, "weight"), _range(bias, "bias")
     weights, biases = np.linspace(*weight, 81), np.linspace(*bias, 81)
     grid_w, grid_b = (grid.ravel() for grid in np.meshgrid(weights, biases))
     scores = Linear(grid_w[None, :], grid_b).scores(features)  # a column for each point
@@ -127,6 +190,9 @@ def decision_regions(ax, features, targets, model):
     features: (N, 2). targets: classes (N,). model: scores (N,) for the classes 0 and 1
     (which is predicted tells the sign of the logit), or (N, C) (the largest one does).
     """
+    _axes(ax, "ax")
+    require_able(model, "model", "a model", "scores")
+    features, targets = _samples(features, targets, 2)
     low, high = features.min(axis=0) - 0.5, features.max(axis=0) + 0.5
     x, y = np.meshgrid(
         *(np.linspace(*ends, 200) for ends in zip(low, high, strict=True))
@@ -135,6 +201,12 @@ def decision_regions(ax, features, targets, model):
     predicted = np.argmax(scores, axis=1) if scores.ndim == 2 else scores > 0
     n_classes = scores.shape[1] if scores.ndim == 2 else 2
     levels = np.arange(n_classes + 1) - 0.5
+    refuse_where(
+        ~np.isin(targets, range(n_classes)),
+        targets,
+        "targets",
+        f"be classes from 0 to {n_classes - 1}",
+    )
     regions = predicted.reshape(x.shape).astype(float)
     ax.contourf(x, y, regions, levels=levels, colors=COLORS[:n_classes], alpha=0.15)
     ax.contour(x, y, regions, levels=levels[1:-1], colors="#7f7f7f", linewidths=1)
@@ -153,6 +225,13 @@ def decision_boundary(ax, model, *, label, **style):
     It is clipped to the limits that the axes have; ``style`` goes to ``ax.axline``.
     Raises ValueError when both weights are zero, since then there is no such line.
     """
+    _axes(ax, "ax")
+    require_text(label, "label")
+    require_able(model, "model", "a linear model", "weights", "bias")
+    if np.shape(model.weights) != (2,):
+        raise ValueError(
+            f"model must have weights of shape (2,), got {np.shape(model.weights)}"
+        )
     (w1, w2), bias = model.weights, float(model.bias)
     length = w1**2 + w2**2
     if length == 0:

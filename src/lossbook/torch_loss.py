@@ -2,6 +2,7 @@
 
 import torch
 
+from lossbook._validation import require_choice
 from lossbook.losses._base import Loss
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -31,12 +32,8 @@ class TorchLoss(torch.nn.Module):
         super().__init__()
         if not isinstance(loss, Loss):
             raise TypeError(f"loss must be a loss of lossbook.losses, got {loss!r:.60}")
-        if reduction not in REDUCTIONS:
-            raise ValueError(
-                f"reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}"
-            )
         self.loss = loss
-        self.reduction = reduction
+        self.reduction = require_choice(reduction, "reduction", REDUCTIONS)
         self._programs = {}
 
     def extra_repr(self):

@@ -10,7 +10,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tqdm import tqdm
 
-from lossbook._validation import NotFiniteError, require_count, require_positive
+from lossbook._validation import (
+    NotFiniteError,
+    as_numpy,
+    require_able,
+    require_choice,
+    require_count,
+    require_positive,
+)
+
+# what the loops need of one; it is a dataclass, and so can be made again
+OF_A_MODEL = ("scores", "gradients", "parameters", "__dataclass_fields__")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +46,7 @@ class History:
     def parameter(self, name):
         """The path of one parameter, (models, *its shape). Raises ValueError when
         there is none of that name."""
-        if name not in self.model.parameters:
-            raise ValueError(
-                f"name must be one of {', '.join(self.model.parameters)}, got {name!r}"
-            )
+        require_choice(name, "name", self.model.parameters)
         return np.stack([model.parameters[name] for model in self.models])
 
 
@@ -49,8 +56,11 @@ def mean_loss_and_gradients(model, loss, features, targets):
 
     features: (N, D). targets: what the loss asks for, N of them.
 
-    Raises ValueError when there are no samples, and what the model and the loss raise.
+    Raises TypeError when model or loss is something else, ValueError when there are no
+    samples, and what the model and the loss raise.
     """
+    require_able(model, "model", "a model", "scores", "gradients")
+    require_able(loss, "loss", "a loss", "value_and_gradient")
     scores = model.scores(features)
     values, score_gradient = loss.value_and_gradient(scores, targets)
     n = len(scores)
@@ -74,6 +84,7 @@ def gradient_descent(model, loss, features, targets, *, learning_rate, steps):
     """
     learning_rate = require_positive(learning_rate, "learning_rate")
     steps = require_count(steps, "steps", minimum=0)
+    require_able(model, "model", "a model", *OF_A_MODEL)
     with np.errstate(over="ignore", invalid="ignore"):
         value, gradients = mean_loss_and_gradients(model, loss, features, targets)
         if not np.isfinite(value):
@@ -122,12 +133,14 @@ def stochastic_gradient_descent(
     batch_size = require_count(batch_size, "batch_size")
     epochs = require_count(epochs, "epochs", minimum=0)
     rng = np.random.default_rng(require_count(random_state, "random_state", minimum=0))
-    features, targets = np.asarray(features), np.asarray(targets)
-    n = len(features)
-    if len(targets) != n or n == 0:
+    require_able(model, "model", "a model", *OF_A_MODEL)
+    require_able(loss, "loss", "a loss", "value", "value_and_gradient")
+    features, targets = as_numpy(features, "features"), as_numpy(targets, "targets")
+    n = len(features) if features.ndim else 0
+    if n == 0 or targets.shape[:1] != (n,):
         raise ValueError(
             f"features must hold at least one sample, and targets as many, "
-            f"got {n} and {len(targets)}"
+            f"got {n} and {len(targets) if targets.ndim else 'a number'}"
         )
 
     def mean_loss(model):

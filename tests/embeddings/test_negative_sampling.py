@@ -257,7 +257,7 @@ def test_thinning_out_keeps_order_and_shares():
     assert (np.diff(kept_sentences) >= 0).all() and len(words) == len(kept_sentences)
     # what stays is a part of the text in its order
     marked, _ = subsample(
-        np.arange(60), np.zeros(60), np.full(60, 0.5), np.random.default_rng(0)
+        np.arange(60), np.zeros(60, int), np.full(60, 0.5), np.random.default_rng(0)
     )
     assert (np.diff(marked) > 0).all()
 

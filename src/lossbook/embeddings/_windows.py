@@ -3,7 +3,12 @@
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from lossbook._validation import require_count
+from lossbook._validation import (
+    require_corpus,
+    require_count,
+    require_integers,
+    require_rng,
+)
 
 
 def neighbouring(sentences, reach):
@@ -23,15 +28,16 @@ def window_pairs(words, sentences, reach, random_state=None):
     random_state: an integer or a Generator draws the reach of each centre from 1 to reach,
         the dynamic window of Mikolov et al. (2013a); None takes the whole reach.
 
-    Pairs are in the order of their distance. Raises TypeError or ValueError when reach is
-    not a positive integer.
+    Pairs are in the order of their distance. Raises TypeError or ValueError when one is no
+    such argument.
     """
+    words = require_integers(words, "words", ("N",))
+    sentences = require_integers(sentences, "sentences", words.shape)
     reach = require_count(reach, "reach")
     own = np.full(len(words), reach)
     if random_state is not None:
-        own = np.random.default_rng(random_state).integers(
-            1, reach + 1, size=len(words)
-        )
+        rng = require_rng(random_state, "random_state")
+        own = rng.integers(1, reach + 1, size=len(words))
     centres, contexts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for distance, left in neighbouring(sentences, reach):
         right = left + distance
@@ -48,8 +54,9 @@ def window_counts(corpus, reach, weight):
 
     weight: a function of the distance, 1 to reach: what an occurrence there counts.
 
-    Raises TypeError or ValueError when reach is not a positive integer.
+    Raises TypeError or ValueError when corpus is none, or reach not a positive integer.
     """
+    require_corpus(corpus)
     reach = require_count(reach, "reach")
     shape = 2 * (len(corpus.vocabulary),)
     after = csr_array(shape)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.sparse import issparse
 
 from lossbook._validation import (
     array_namespace,
@@ -17,6 +16,12 @@ from lossbook._validation import (
     floats_of_shape,
     refuse_where,
     require_count,
+    require_float_type,
+    require_instance,
+    require_integers,
+    require_numpy,
+    require_one_kind,
+    require_table,
     require_words,
 )
 from lossbook.embeddings._rows import add_rows
@@ -42,6 +47,7 @@ class _TwoVectorsAWord:
     def __post_init__(self):
         for name, array in self.parameters.items():
             object.__setattr__(self, name, finite_floats(array, name, ndim=2))
+        require_one_kind(self.parameters)
         if self.inputs.shape != self.outputs.shape:
             raise ValueError(
                 f"outputs must have the shape of inputs, {tuple(self.inputs.shape)}, "
@@ -53,6 +59,7 @@ class _TwoVectorsAWord:
         """The start of word2vec: inputs uniform within 0.5 / D of zero, outputs zero."""
         n_words = require_count(n_words, "n_words")
         dimensions = require_count(dimensions, "dimensions")
+        dtype = require_float_type(dtype)
         rng = np.random.default_rng(require_count(random_state, "random_state", 0))
         inputs = (rng.random((n_words, dimensions)) - 0.5) / dimensions
         return cls(inputs.astype(dtype), np.zeros((n_words, dimensions), dtype))
@@ -78,6 +85,8 @@ class _TwoVectorsAWord:
         features = self._checked(features)
         shape = (len(features), len(self.outputs))
         g = floats_of_shape(score_gradient, "score_gradient", shape)
+        require_one_kind({"inputs": self.inputs, "score_gradient": g})
+        require_numpy(g, "score_gradient")
         return {
             "inputs": self._pulled_back(features, g @ self.outputs),
             "outputs": g.T @ self._hidden(features),
@@ -130,11 +139,10 @@ class CBOW(_TwoVectorsAWord):
         return gradient
 
     def _checked(self, features):
-        contexts = np.asarray(features)
+        contexts = require_integers(features, "features", (None,) * 2)
         present = contexts != NO_WORD
-        require_words(
-            np.where(present, contexts, 0), "features", len(self.inputs), (None,) * 2
-        )
+        words = np.where(present, contexts, 0)
+        require_words(words, "features", len(self.inputs), (None,) * 2)
         empty = ~present.any(axis=1)
         refuse_where(empty, contexts[:, :1], "features", "have a word in each context")
         return contexts
@@ -148,8 +156,9 @@ def window_contexts(words, sentences, reach, random_state=None):
     out. words, sentences, reach, random_state: as in `window_pairs`, whose pairs these
     are.
 
-    Raises TypeError or ValueError when reach is not a positive integer.
+    Raises TypeError or ValueError when one is no such argument.
     """
+    words = require_integers(words, "words", ("N",))
     centres, neighbours = window_pairs(
         np.arange(len(words)), sentences, reach, random_state
     )
@@ -169,6 +178,7 @@ def skip_gram_loss_and_gradients(model, counts):
 
     Raises TypeError or ValueError when counts are no such numbers, or all are 0.
     """
+    require_instance(model, "model", SkipGram, "a SkipGram")
     counts = _counts(counts, len(model.inputs))
     every_word, of_word = np.arange(len(counts)), counts.sum(axis=1, keepdims=True)
     p, log_p = _softmax_and_log(model.scores(every_word))
@@ -215,14 +225,7 @@ def fit_skip_gram(counts, dimensions, *, random_state):
 
 def _counts(counts, n_words):
     """``counts`` as a dense float64 array (V, V)."""
-    if issparse(counts):
-        counts = counts.toarray()
-    counts = np.asarray(finite_floats(counts, "counts", ndim=2), dtype=np.float64)
-    n_words = counts.shape[0] if n_words is None else n_words
-    if counts.shape != (n_words, n_words):
-        raise ValueError(
-            f"counts must have shape ({n_words}, {n_words}), got {counts.shape}"
-        )
+    counts = require_table(counts, n_words).toarray().astype(np.float64, copy=False)
     refuse_where(counts < 0, counts, "counts", "not be negative")
     if not counts.any():
         raise ValueError("counts must not all be zero")

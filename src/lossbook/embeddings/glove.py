@@ -8,17 +8,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array, csc_array, issparse
+from scipy.sparse import csc_array
 from tqdm import tqdm
 
 from lossbook._validation import (
     array_namespace,
     finite_floats,
+    float_array,
     floats_of_shape,
     refuse_where,
+    require_able,
     require_count,
+    require_dict,
+    require_finite,
+    require_float_type,
+    require_instance,
     require_not_negative,
+    require_numpy,
+    require_one_kind,
     require_positive,
+    require_table,
     require_words,
 )
 from lossbook.embeddings._windows import window_counts
@@ -64,8 +73,11 @@ class GloVeLoss(RegressionLoss):
         object.__setattr__(self, "alpha", require_not_negative(self.alpha, "alpha"))
 
     def weights(self, counts):
-        """f of each count, 0 to 1, in the shape of ``counts``."""
-        return self._weights(finite_floats(counts, "counts"))
+        """f of each count, 0 to 1, in the shape of ``counts``. Raises TypeError or
+        ValueError when they are not numbers of at least 0."""
+        counts = finite_floats(counts, "counts")
+        refuse_where(counts < 0, counts, "counts", "not be negative")
+        return self._weights(counts)
 
     def _weights(self, counts):
         return array_namespace(counts).clip(counts / self.x_max, None, 1) ** self.alpha
@@ -103,6 +115,8 @@ class GloVeLoss(RegressionLoss):
 
     def derivation_values(self, targets):
         """The counts M, and the hyper-parameters; α of the paper is κ in the book."""
+        counts = finite_floats(targets, "targets")
+        refuse_where(counts <= 0, counts, "targets", "be positive counts")
         return {"M": targets, "x_max": self.x_max, "kappa": self.alpha}
 
 
@@ -125,6 +139,7 @@ class GloVe:
         for name, array in self.parameters.items():
             array = finite_floats(array, name, ndim=1 if name.endswith("bias") else 2)
             object.__setattr__(self, name, array)
+        require_one_kind(self.parameters)
         shape = tuple(self.inputs.shape)
         for name in ("outputs", "input_bias", "output_bias"):
             array = getattr(self, name)
@@ -140,6 +155,7 @@ class GloVe:
         0.5 / (D + 1) in size, the biases too."""
         n_words = require_count(n_words, "n_words")
         dimensions = require_count(dimensions, "dimensions")
+        dtype = require_float_type(dtype)
         rng = np.random.default_rng(require_count(random_state, "random_state", 0))
         shapes = 2 * [(n_words, dimensions)] + 2 * [(n_words,)]
         return cls(
@@ -176,6 +192,8 @@ class GloVe:
         """
         i, j = self._checked(cells).T
         g = floats_of_shape(score_gradient, "score_gradient", i.shape)
+        require_one_kind({"inputs": self.inputs, "score_gradient": g})
+        require_numpy(g, "score_gradient")
         n_words, every = len(self.inputs), np.arange(len(i) + 1)
         # column n holds the score gradient of cell n, in the row of its word
         of_input = csc_array((g, i, every), (n_words, len(i)))
@@ -262,16 +280,40 @@ class AdaGrad:
         return cls(1.0, (2 / require_positive(eta, "eta")) ** 2)
 
     def start(self, parameters):
-        """The sums of squares before the first step, by the names of the parameters."""
+        """The sums of squares before the first step, by the names of the parameters.
+
+        Raises TypeError or ValueError when they are no arrays by name.
+        """
+        parameters = _arrays(parameters, "parameters")
         return {
             name: np.full_like(p, self.initial_sum) for name, p in parameters.items()
         }
 
     def step(self, parameters, gradients, sums):
-        """Change parameters and sums, dicts of arrays, in place."""
+        """Change parameters and sums, dicts of arrays, in place.
+
+        Raises TypeError or ValueError when they, or the gradients, are no arrays by name,
+        of equal shapes.
+        """
+        _arrays(parameters, "parameters")
+        _arrays(sums, "sums", parameters)
+        _arrays(gradients, "gradients", parameters)
         for name, g in gradients.items():
             sums[name] += g * g
             parameters[name] -= self.learning_rate * g / (np.sqrt(sums[name]) + TINY)
+
+
+def _arrays(arrays, name, like=None):
+    """A dict of arrays, with the names and shapes of another."""
+    for key, array in require_dict(arrays, name, "arrays").items():
+        key = f"{name}[{key!r}]"
+        require_instance(array, key, np.ndarray, "a NumPy array")
+        require_finite(float_array(array, key), key)
+    if like is not None:
+        shapes, came = ({k: a.shape for k, a in d.items()} for d in (like, arrays))
+        if shapes != came:
+            raise ValueError(f"{name} must have the shapes {shapes}, got {came}")
+    return arrays
 
 
 def fit(
@@ -302,12 +344,10 @@ def fit(
     rng = np.random.default_rng(require_count(random_state, "random_state", 0))
     loss = GloVeLoss() if loss is None else loss
     optimizer = AdaGrad.of_reference_code() if optimizer is None else optimizer
-    n_words = len(model.inputs)
-    table = counts.tocoo() if issparse(counts) else coo_array(np.asarray(counts))
-    if table.shape != (n_words, n_words):
-        raise ValueError(
-            f"counts must have shape {(n_words, n_words)}, got {table.shape}"
-        )
+    require_instance(model, "model", GloVe, "a GloVe")
+    require_able(loss, "loss", "a loss", "value_and_gradient")
+    require_able(optimizer, "optimizer", "an AdaGrad", "start", "step")
+    table = require_table(counts, len(model.inputs))
     held = table.data != 0
     if not held.any():
         raise ValueError("counts must hold at least one that is not 0, got none")

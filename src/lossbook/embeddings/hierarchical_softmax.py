@@ -13,10 +13,13 @@ import numpy as np
 
 from lossbook._validation import (
     array_namespace,
-    as_array,
+    as_numpy,
     finite_floats,
+    float_array,
     floating,
     refuse_where,
+    require_finite,
+    require_words,
 )
 from lossbook.losses._base import SoftmaxLoss
 from lossbook.losses.binary_classification import _quick_sigmoid, _softplus
@@ -39,7 +42,7 @@ class Tree:
     merges: np.ndarray
 
     def __post_init__(self):
-        merges = np.asarray(as_array(self.merges, "merges", dtype=None))
+        merges = as_numpy(self.merges, "merges")
         if merges.dtype.kind not in "iu":
             raise TypeError(f"merges must be integers, got {merges.dtype}")
         if merges.ndim != 2 or merges.shape[1] != 2 or len(merges) == 0:
@@ -79,7 +82,11 @@ class Tree:
         return self._paths[1]
 
     def code(self, word):
-        """The digits on the way to a word, as text: 0 the first child, 1 the second."""
+        """The digits on the way to a word, as text: 0 the first child, 1 the second.
+
+        Raises TypeError or ValueError when word is none from 0 to V - 1.
+        """
+        word = require_words(word, "word", self.n_words, ())
         return "".join("01"[int(sign < 0)] for sign in self.signs[word] if sign)
 
     @cached_property
@@ -113,7 +120,7 @@ def balanced_tree(order):
 
     Raises TypeError or ValueError when order is not such a permutation.
     """
-    order = np.asarray(as_array(order, "order", dtype=None))
+    order = as_numpy(order, "order")
     if order.dtype.kind not in "iu":
         raise TypeError(f"order must be integers, got {order.dtype}")
     n_words = order.size
@@ -240,17 +247,19 @@ class HierarchicalSoftmax(SoftmaxLoss):
         ``vectors`` on the words' paths are read.
 
         hidden: (N, D). vectors: (V - 1, D), a row for each inner node. targets: (N,)
-            words. NumPy arrays; hidden and vectors are not checked for NaN.
+            words. NumPy arrays.
 
         Returns (value, hidden_gradient, nodes, node_gradients): (N,) in nats, (N, D), and
         the M decisions on all paths together, (M,) inner nodes and (M, D) gradients in
         their rows. A node comes as often as it is on a path, so give the two to
         `lossbook.embeddings._rows.add_rows`.
 
-        Raises TypeError or ValueError when types or shapes do not fit.
+        Raises TypeError or ValueError when types or shapes do not fit, or a number that
+        is read is not finite.
         """
-        hidden, vectors = np.asarray(hidden), np.asarray(vectors)
-        targets = np.asarray(targets)
+        hidden = np.asarray(float_array(as_numpy(hidden, "hidden"), "hidden"))
+        vectors = np.asarray(float_array(as_numpy(vectors, "vectors"), "vectors"))
+        targets = as_numpy(targets, "targets")
         n_words = self.tree.n_words
         if hidden.ndim != 2:
             raise ValueError(f"hidden must have shape (N, D), got {hidden.shape}")
@@ -266,7 +275,15 @@ class HierarchicalSoftmax(SoftmaxLoss):
                 f"targets must have shape {hidden.shape[:1]}, got {targets.shape}"
             )
         self._check_targets(None, targets)
-        return self._along_paths(hidden, vectors, targets)
+        with np.errstate(invalid="ignore"):
+            found = self._along_paths(hidden, vectors, targets)
+        require_finite(hidden, "hidden")
+        # of the vectors only those that were read, which are in here
+        if not np.isfinite(found[1]).all():
+            raise ValueError(
+                "vectors must be finite at the nodes of the paths, got NaN or infinity"
+            )
+        return found
 
     def _along_paths(self, hidden, vectors, targets):
         nodes, signs = self.tree.nodes[targets], self.tree.signs[targets]

@@ -8,9 +8,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lossbook._validation import finite_floats, require_count, require_words
+from lossbook._validation import (
+    as_numpy,
+    finite_floats,
+    require_count,
+    require_flag,
+    require_instance,
+    require_integers,
+    require_words,
+)
+from lossbook.corpora import PlantedCorpus
 
 AT_ONCE = 1000  # rows of the (rows, V) table of cosines
+
+
+def _rows(vectors, name):
+    """``vectors`` as a finite NumPy array of two dimensions."""
+    return finite_floats(as_numpy(vectors, name), name, ndim=2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +51,7 @@ class PrincipalComponents:
 
         Raises TypeError or ValueError when vectors is no such array.
         """
-        vectors = np.asarray(finite_floats(vectors, "vectors", ndim=2))
+        vectors = _rows(vectors, "vectors")
         if vectors.shape[1] != len(self.mean):
             raise ValueError(
                 f"vectors must have shape (N, {len(self.mean)}), got {vectors.shape}"
@@ -50,7 +64,7 @@ class PrincipalComponents:
 
         Raises TypeError or ValueError when scores is no such array.
         """
-        scores = np.asarray(finite_floats(scores, "scores", ndim=2))
+        scores = _rows(scores, "scores")
         if scores.shape[1] != len(self.components):
             raise ValueError(
                 f"scores must have shape (N, {len(self.components)}), "
@@ -66,7 +80,7 @@ def principal_components(vectors, n_components):
     Raises TypeError or ValueError when vectors is not a finite array of N >= 2 rows that
     differ, or n_components not from 1 to D.
     """
-    vectors = np.asarray(finite_floats(vectors, "vectors", ndim=2), dtype=np.float64)
+    vectors = _rows(vectors, "vectors").astype(np.float64, copy=False)
     n_components = require_count(n_components, "n_components")
     if n_components > vectors.shape[1]:
         raise ValueError(
@@ -74,7 +88,10 @@ def principal_components(vectors, n_components):
             f"got {n_components}"
         )
     if len(vectors) < 2 or (vectors == vectors[0]).all():
-        raise ValueError("vectors must hold at least two rows that differ")
+        raise ValueError(
+            "vectors must hold at least two rows that differ, "
+            f"got shape {vectors.shape} with none"
+        )
     mean = vectors.mean(axis=0)
     centred = vectors - mean
     covariance = centred.T @ centred / len(vectors)
@@ -137,7 +154,7 @@ def unit_rows(vectors):
 
     Raises TypeError or ValueError when vectors is not a finite (V, D) array.
     """
-    vectors = np.asarray(finite_floats(vectors, "vectors", ndim=2))
+    vectors = _rows(vectors, "vectors")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(lengths > 0, lengths, 1)
 
@@ -151,7 +168,7 @@ def nearest(vectors, queries, n_neighbours, *, exclude=None):
     Raises TypeError or ValueError naming the argument that does not fit.
     """
     vectors = unit_rows(vectors)
-    queries = np.asarray(finite_floats(queries, "queries", ndim=2))
+    queries = _rows(queries, "queries")
     n_neighbours = require_count(n_neighbours, "n_neighbours")
     n_words = len(vectors)
     if queries.shape[1] != vectors.shape[1]:
@@ -185,7 +202,7 @@ def neighbours(vectors, words, n_neighbours=10):
 
     vectors: (V, D). words: (Q,) integers below V. Raises as `nearest` does.
     """
-    vectors = np.asarray(finite_floats(vectors, "vectors", ndim=2))
+    vectors = _rows(vectors, "vectors")
     words = require_words(words, "words", len(vectors), (None,))
     return nearest(vectors, vectors[words], n_neighbours, exclude=words[:, None])
 
@@ -200,6 +217,7 @@ def analogy_answers(vectors, questions, *, exclude_queries=True):
     Raises TypeError or ValueError naming the argument that does not fit.
     """
     vectors = unit_rows(vectors)
+    exclude_queries = require_flag(exclude_queries, "exclude_queries")
     a, b, c, _ = require_words(questions, "questions", len(vectors), (None, 4)).T
     exclude = np.stack([a, b, c], axis=1) if exclude_queries else None
     queries = vectors[b] - vectors[a] + vectors[c]
@@ -228,15 +246,11 @@ def precision_at_k(vectors, labels, k):
 
     Raises TypeError or ValueError naming the argument that does not fit.
     """
-    vectors = np.asarray(finite_floats(vectors, "vectors", ndim=2))
-    labels = np.asarray(labels)
-    if labels.shape != (len(vectors),):
-        raise ValueError(
-            f"labels must have shape ({len(vectors)},), got {labels.shape}"
-        )
+    vectors = _rows(vectors, "vectors")
+    labels = require_integers(labels, "labels", (len(vectors),))
     asked = np.flatnonzero(labels >= 0)
     if len(asked) == 0:
-        raise ValueError("labels must hold at least one that is not negative")
+        raise ValueError("labels must hold at least one that is not negative, got none")
     found = labels[neighbours(vectors, asked, require_count(k, "k"))]
     return float(np.mean(found == labels[asked, None]))
 
@@ -250,6 +264,7 @@ def planted_scores(vectors, corpus, *, n_questions=2000, random_state=0):
 
     vectors: (V, D). Raises TypeError or ValueError naming the argument that does not fit.
     """
+    require_instance(corpus, "corpus", PlantedCorpus, "a PlantedCorpus")
     scores = {
         name: analogy_accuracy(
             vectors,

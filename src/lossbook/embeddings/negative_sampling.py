@@ -10,6 +10,7 @@ many pairs at once, `block_step` for blocks of a text whose pairs share their no
 """
 
 from dataclasses import dataclass
+from functools import wraps
 from math import ceil, floor
 from typing import NamedTuple
 
@@ -18,13 +19,27 @@ from tqdm import tqdm
 
 from lossbook._validation import (
     array_namespace,
+    as_numpy,
     finite_floats,
+    float_array,
+    float_numpy,
+    floats_of_shape,
     refuse_where,
+    require_able,
+    require_choice,
+    require_corpus,
     require_count,
     require_finite,
+    require_flag,
+    require_instance,
+    require_integers,
     require_not_negative,
     require_number,
+    require_one_kind,
     require_positive,
+    require_rng,
+    require_table,
+    require_words,
 )
 from lossbook.corpora import Corpus
 from lossbook.embeddings._rows import add_rows
@@ -55,13 +70,19 @@ def noise_distribution(counts, power=0.75):
     counts: (V,) numbers of at least 0, not all 0.
     Raises TypeError or ValueError naming the argument that is no such number.
     """
-    counts = np.asarray(finite_floats(counts, "counts", ndim=1))
+    counts = float_numpy(counts, "counts", ndim=1)
     power = require_number(power, "power")
     refuse_where(counts < 0, counts, "counts", "not be negative")
     if not counts.any():
-        raise ValueError("counts must not all be zero")
-    weights = np.where(counts > 0, np.maximum(counts, 1e-300) ** power, 0)
-    return weights / weights.sum()
+        raise ValueError("counts must not all be zero, got none that is not")
+    with np.errstate(over="ignore"):
+        weights = np.where(counts > 0, np.maximum(counts, 1e-300) ** power, 0)
+        total = weights.sum()
+    if not 0 < total < np.inf:
+        raise ValueError(
+            f"power must give finite weights that are not all 0, got {power} and {total}"
+        )
+    return weights / total
 
 
 def keep_probability(counts, threshold=1e-3, *, as_code=False):
@@ -76,6 +97,7 @@ def keep_probability(counts, threshold=1e-3, *, as_code=False):
     the argument that is no such number.
     """
     threshold = require_positive(threshold, "threshold")
+    as_code = require_flag(as_code, "as_code")
     ratio = threshold / np.maximum(noise_distribution(counts, power=1), 1e-300)
     return np.minimum(np.sqrt(ratio) + (ratio if as_code else 0), 1)
 
@@ -85,11 +107,108 @@ def subsample(words, sentences, keep, rng):
     dropped leaves no gap, so windows reach further.
 
     words, sentences: (N,). keep: (V,) probabilities. rng: a NumPy Generator.
+
+    Raises TypeError or ValueError naming the argument that is none of that.
     """
+    keep = _probabilities(keep, "keep")
+    words = require_words(words, "words", len(keep), ("N",))
+    sentences = require_integers(sentences, "sentences", words.shape)
+    rng = require_rng(rng, "rng")
     kept = rng.random(len(words)) < keep[words]
     return words[kept], sentences[kept]
 
 
+def _refusing(check):
+    """The function, called with its arguments as ``check``, a function of the same ones,
+    returns them. A training makes a million steps of arguments that fit: it takes
+    ``function.unchecked``."""
+
+    def decorate(function):
+        @wraps(function)
+        def checked(*arguments, **named):
+            return function(*check(*arguments, **named))
+
+        checked.unchecked = function
+        return checked
+
+    return decorate
+
+
+def _pair(vectors, centre, context, noise, learning_rate):
+    n_words = _check_vectors(vectors)
+    centre = require_words(centre, "centre", n_words, ())
+    context = require_words(context, "context", n_words, ())
+    noise = require_words(noise, "noise", n_words, ("K",))
+    return vectors, centre, context, noise, _rate(learning_rate)
+
+
+def _minibatch(vectors, centres, contexts, noise, learning_rate):
+    n_words = _check_vectors(vectors)
+    centres = require_words(centres, "centres", n_words, ("P",))
+    contexts = require_words(contexts, "contexts", n_words, centres.shape)
+    noise = require_words(noise, "noise", n_words, (*centres.shape, "K"))
+    return vectors, centres, contexts, noise, _rate(learning_rate)
+
+
+def _block(vectors, block, noise, n_noise, learning_rate):
+    n_words = _check_vectors(vectors)
+    require_instance(block, "block", Blocks, "a Blocks")
+    centres = require_words(block.centres, "block.centres", n_words, ("B", "T"))
+    n_blocks, length = centres.shape
+    contexts = require_words(block.contexts, "block.contexts", n_words, (n_blocks, "U"))
+    shape = n_blocks, length, contexts.shape[1]
+    pairs = floats_of_shape(block.pairs, "block.pairs", shape)
+    noise = _some(require_words(noise, "noise", n_words, ("S",)), "noise")
+    n_noise = require_count(n_noise, "n_noise")
+    block = Blocks(centres, contexts, pairs)
+    return vectors, block, noise, n_noise, _rate(learning_rate)
+
+
+def _gradients(e, w, noise, pairs, n_noise):
+    e, w = finite_floats(e, "e", ndim=3), finite_floats(w, "w", ndim=3)
+    (n_blocks, length, dimensions), around = e.shape, w.shape[1]
+    w = floats_of_shape(w, "w", (n_blocks, around, dimensions))
+    noise = _some(finite_floats(noise, "noise", ndim=2), "noise")
+    noise = floats_of_shape(noise, "noise", (len(noise), dimensions))
+    pairs = floats_of_shape(pairs, "pairs", (n_blocks, length, around))
+    require_one_kind({"e": e, "w": w, "noise": noise})
+    if array_namespace(pairs) is not array_namespace(e):
+        raise TypeError(
+            f"pairs must be the same kind of array as e, {type(e)}, got {type(pairs)}"
+        )
+    return e, w, noise, pairs, require_count(n_noise, "n_noise")
+
+
+def _rate(learning_rate):
+    return require_positive(learning_rate, "learning_rate")
+
+
+def _some(words, name):
+    if len(words) == 0:
+        raise ValueError(f"{name} must hold at least one word, got none")
+    return words
+
+
+def _check_vectors(vectors):
+    """V, when they are `WordVectors` of arrays (V, D)."""
+    require_able(vectors, "vectors", "WordVectors", "inputs", "outputs")
+    for name in ("inputs", "outputs"):
+        array = getattr(vectors, name)
+        require_instance(array, f"vectors.{name}", np.ndarray, "a NumPy array")
+        if array.dtype.kind != "f":
+            raise TypeError(f"vectors.{name} must be floats, got {array.dtype}")
+        finite_floats(array, f"vectors.{name}", ndim=2)
+    floats_of_shape(vectors.outputs, "vectors.outputs", vectors.inputs.shape)
+    return len(vectors.inputs)
+
+
+def _probabilities(values, name, n_words=None):
+    values = float_numpy(values, name, ndim=1)
+    refuse_where((values < 0) | (values > 1), values, name, "be from 0 to 1")
+    return values if n_words is None else floats_of_shape(values, name, (n_words,))
+
+
+@_refusing(_pair)
 def pair_step(vectors, centre, context, noise, learning_rate):
     """One step of gradient descent on the loss of one pair, in place.
 
@@ -104,6 +223,7 @@ def pair_step(vectors, centre, context, noise, learning_rate):
     vectors.inputs[centre] -= learning_rate * (g @ w)  # last, since e is a view of it
 
 
+@_refusing(_minibatch)
 def minibatch_step(vectors, centres, contexts, noise, learning_rate):
     """One step of gradient descent on the summed loss of many pairs, in place.
 
@@ -123,6 +243,7 @@ def minibatch_step(vectors, centres, contexts, noise, learning_rate):
     )
 
 
+@_refusing(_block)
 def block_step(vectors, block, noise, n_noise, learning_rate):
     """One step of gradient descent on the summed loss of all pairs in some blocks, in
     place.
@@ -130,7 +251,7 @@ def block_step(vectors, block, noise, n_noise, learning_rate):
     block: a `Blocks`. noise: (S,) words that all pairs share, each counted K / S times.
     """
     centres, contexts = block.centres, block.contexts
-    d_inputs, d_outputs, d_noise = block_gradients(
+    d_inputs, d_outputs, d_noise = block_gradients.unchecked(
         vectors.inputs[centres],
         vectors.outputs[contexts],
         vectors.outputs[noise],
@@ -144,6 +265,7 @@ def block_step(vectors, block, noise, n_noise, learning_rate):
     add_rows(vectors.outputs, words, -learning_rate * d_outputs)
 
 
+@_refusing(_gradients)
 def block_gradients(e, w, noise, pairs, n_noise):
     """The gradients of the summed loss of some blocks, all by matrix products (Ji et al.
     2016).
@@ -174,15 +296,16 @@ def expected_loss(vectors, counts, noise, n_noise):
     vectors: `WordVectors`. counts: sparse (V, V), how often each pair occurs. noise: (V,)
         probabilities. n_noise: K.
 
-    Raises ValueError when the shapes differ or there is no pair.
+    Raises TypeError or ValueError when one is no such argument, the shapes differ or
+    there is no pair.
     """
-    n_words = len(vectors.inputs)
-    if counts.shape != (n_words, n_words) or np.shape(noise) != (n_words,):
+    n_words, n_noise = _check_vectors(vectors), require_count(n_noise, "n_noise")
+    noise, counts = _probabilities(noise, "noise"), _pairs(counts)
+    if counts.shape != (n_words, n_words) or noise.shape != (n_words,):
         raise ValueError(
             f"counts and noise must be for {n_words} words, as the vectors are, "
-            f"got {counts.shape} and {np.shape(noise)}"
+            f"got {counts.shape} and {noise.shape}"
         )
-    counts = counts.tocoo()
     if counts.sum() <= 0:
         raise ValueError("counts must hold at least one pair, got none")
     of_centre, total = np.bincount(counts.row, counts.data, n_words), 0.0
@@ -196,6 +319,13 @@ def expected_loss(vectors, counts, noise, n_noise):
         true = scores[row[own] - first, column[own]]
         total += data[own] @ np.logaddexp(0, -true)
     return float(total / counts.sum())
+
+
+def _pairs(counts):
+    """The table of counts, none negative."""
+    table = require_table(counts)
+    refuse_where(table.data < 0, table.data, "counts", "not be negative")
+    return table
 
 
 def shifted_pmi(counts, noise, n_noise):
@@ -212,19 +342,20 @@ def shifted_pmi(counts, noise, n_noise):
     minus infinity. Raises TypeError or ValueError when n_noise is not a positive integer,
     the shapes differ, or a word that occurs is never noise.
     """
-    n_noise, noise = require_count(n_noise, "n_noise"), np.asarray(noise, np.float64)
-    if noise.ndim != 1 or counts.shape != (len(noise), len(noise)):
+    n_noise, noise = require_count(n_noise, "n_noise"), _probabilities(noise, "noise")
+    counts = _pairs(counts)
+    if counts.shape != (len(noise), len(noise)):
         raise ValueError(
             f"counts must have shape (V, V) and noise (V,), got {counts.shape} "
             f"and {noise.shape}"
         )
-    cells = counts.tocoo(copy=True)
+    cells = counts.copy()
     cells.sum_duplicates()
     cells.eliminate_zeros()
-    if not (cells.data > 0).all():
-        raise ValueError("counts must not be negative")
     if not (noise[cells.col] > 0).all():
-        raise ValueError("noise must be positive for every word that is a context")
+        raise ValueError(
+            "noise must be positive for every word that is a context, got 0 for one"
+        )
     of_centre = np.bincount(cells.row, cells.data, len(noise))
     expected = n_noise * of_centre[cells.row] * noise[cells.col]
     cells.data = np.log(cells.data / expected)
@@ -245,6 +376,7 @@ def find_phrases(corpus, *, discount=5, threshold=100):
     """
     discount = require_not_negative(discount, "discount")
     threshold = require_positive(threshold, "threshold")
+    require_corpus(corpus)
     keys = _keys_of_neighbours(corpus)
     found, together = np.unique(keys[keys >= 0], return_counts=True)
     pairs = np.stack(np.divmod(found, len(corpus.vocabulary)), axis=1)
@@ -261,15 +393,14 @@ def join_phrases(corpus, pairs):
 
     pairs: (P, 2) words. Pair p becomes the word V + p, spelled ``a_b``; all other words
     keep their number.
-    Raises ValueError when pairs is no such array.
+    Raises TypeError or ValueError when corpus or pairs is no such argument.
     """
-    pairs, n_words = np.asarray(pairs), len(corpus.vocabulary)
+    pairs, n_words = as_numpy(pairs, "pairs"), len(require_corpus(corpus).vocabulary)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
         raise ValueError(
             f"pairs must be integers (P, 2), got {pairs.dtype} {pairs.shape}"
         )
-    if not ((pairs >= 0) & (pairs < n_words)).all():
-        raise ValueError(f"pairs must be words from 0 to {n_words - 1}")
+    pairs = require_words(pairs, "pairs", n_words, ("P", 2))
     wanted = pairs @ [n_words, 1]
     order = np.argsort(wanted)
     keys = _keys_of_neighbours(corpus)
@@ -311,7 +442,16 @@ def blocks(words, sentences, reach, n_blocks, rng):
     reach of its own, drawn from 1 to ``reach``.
 
     words, sentences: (N,). rng: a NumPy Generator.
+
+    Raises TypeError or ValueError naming the argument that is none of that.
     """
+    words = require_integers(words, "words", ("N",))
+    sentences = require_integers(sentences, "sentences", words.shape)
+    reach, n_blocks = require_count(reach, "reach"), require_count(n_blocks, "n_blocks")
+    return _blocks(words, sentences, reach, n_blocks, require_rng(rng, "rng"))
+
+
+def _blocks(words, sentences, reach, n_blocks, rng):
     tokens = n_blocks * BLOCK
     own = rng.integers(1, reach + 1, size=len(words))
     filled = -(-len(words) // tokens) * tokens
@@ -334,12 +474,14 @@ def blocks(words, sentences, reach, n_blocks, rng):
 def require_settled(vectors):
     """Refuse `WordVectors` of a training that went astray. It need not end in infinite
     numbers: the rate falls, and enormous vectors come to rest."""
+    require_able(vectors, "vectors", "WordVectors", "inputs", "outputs")
     for name in ("inputs", "outputs"):
-        array = require_finite(getattr(vectors, name), f"{name} of the trained vectors")
-        largest = np.abs(array).max()
+        array, name = getattr(vectors, name), f"{name} of the trained vectors"
+        array = require_finite(float_array(array, name), name)
+        largest = np.abs(array).max(initial=0)
         if largest > LARGEST_ENTRY:
             raise ValueError(
-                f"{name} of the trained vectors must be at most {LARGEST_ENTRY} in size, "
+                f"{name} must be at most {LARGEST_ENTRY} in size, "
                 f"got {largest:.3g}: the steps were too long, use a smaller "
                 f"learning_rate, fewer n_blocks or more n_shared"
             )
@@ -399,18 +541,19 @@ class NegativeSampling:
         or are on their way.
         """
         take = {"pairs": pair_step, "minibatches": minibatch_step, "blocks": block_step}
-        if step not in take:
-            raise ValueError(f"step must be one of {', '.join(take)}, got {step!r}")
-        rng = np.random.default_rng(random_state)
+        take = take[require_choice(step, "step", take)].unchecked
+        rng = require_rng(random_state, "random_state")
         vectors = self.start(corpus, rng)
         with np.errstate(over="ignore"):  # exp(-score) may be infinite, its share is 0
             for arguments in self.steps(corpus, step, rng):
-                take[step](vectors, *arguments)
+                take(vectors, *arguments)
         require_settled(vectors)
         return vectors
 
     def start(self, corpus, rng):
-        """`WordVectors` to start from."""
+        """`WordVectors` to start from. Raises TypeError when one is no such argument."""
+        require_corpus(corpus)
+        rng = require_rng(rng, "rng")
         shape = len(corpus.vocabulary), self.dimensions
         inputs = (rng.random(shape, dtype=np.float32) - 0.5) / self.dimensions
         return WordVectors(inputs, np.zeros(shape, dtype=np.float32))
@@ -419,9 +562,14 @@ class NegativeSampling:
         """Yield what each step of a training takes after the vectors: the pairs or
         blocks, their noise words, (for blocks K,) and the learning rate.
 
-        Raises ValueError when a step in blocks would be too long for the most frequent
-        word of the corpus.
+        Raises TypeError or ValueError when one is no such argument, or a step in blocks
+        would be too long for the most frequent word of the corpus.
         """
+        require_corpus(corpus)
+        require_choice(step, "step", ("pairs", "minibatches", "blocks"))
+        return self._steps(corpus, step, require_rng(rng, "rng"))
+
+    def _steps(self, corpus, step, rng):
         keep = np.ones(len(corpus.vocabulary))
         if self.threshold is not None:
             keep = keep_probability(corpus.counts, self.threshold, as_code=True)
@@ -462,7 +610,7 @@ class NegativeSampling:
     def _parts(self, words, sentences, step, rng):
         """Yield (share of the text that is done, what the next step trains on)."""
         if step == "blocks":
-            parts = blocks(words, sentences, self.reach, self.n_blocks, rng)
+            parts = _blocks(words, sentences, self.reach, self.n_blocks, rng)
             for i, block in enumerate(parts):
                 yield i * self.n_blocks * BLOCK / len(words), (block,)
             return

@@ -5,16 +5,23 @@ A context is a row of B words, the oldest first; a token is a sample, and its ta
 the word that comes next.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from lossbook._validation import (
     array_namespace,
+    as_numpy,
     finite_floats,
     floats_of_shape,
+    require_able,
     require_count,
+    require_flag,
+    require_float_type,
+    require_integers,
+    require_numpy,
+    require_one_kind,
     require_words,
 )
 from lossbook.embeddings._rows import add_rows
@@ -46,13 +53,15 @@ class NeuralLanguageModel:
     direct_weights: Any = None
 
     def __post_init__(self):
-        for name in self.parameters:
+        optional = {"direct_weights"} if self.direct_weights is None else set()
+        for name in {f.name for f in fields(self)} - optional:
             ndim = 1 if name.endswith("bias") else 2
             array = finite_floats(getattr(self, name), name, ndim=ndim)
             object.__setattr__(self, name, array)
+        require_one_kind(self.parameters)
         n_words, dimensions = self.embeddings.shape
         inputs, hidden = self.hidden_weights.shape
-        if inputs == 0 or inputs % dimensions:
+        if inputs == 0 or dimensions == 0 or inputs % dimensions:
             raise ValueError(
                 f"hidden_weights must have a row for each of the {dimensions} entries of "
                 f"each word of a context, got shape {tuple(self.hidden_weights.shape)}"
@@ -90,6 +99,7 @@ class NeuralLanguageModel:
         dimensions = require_count(dimensions, "dimensions")
         inputs = require_count(n_context, "n_context") * dimensions
         hidden = require_count(hidden, "hidden", minimum=0)
+        direct, dtype = require_flag(direct, "direct"), require_float_type(dtype)
         rng = np.random.default_rng(
             require_count(random_state, "random_state", minimum=0)
         )
@@ -145,6 +155,8 @@ class NeuralLanguageModel:
         contexts = self._checked(contexts)
         shape = (len(contexts), len(self.embeddings))
         g = floats_of_shape(score_gradient, "score_gradient", shape)
+        require_one_kind({"embeddings": self.embeddings, "score_gradient": g})
+        require_numpy(g, "score_gradient")
         x, a = self._inputs_and_activations(contexts)
         in_hidden = (g @ self.output_weights.T) * (1 - a * a)  # before the tanh
         in_x = in_hidden @ self.hidden_weights.T
@@ -184,7 +196,7 @@ def contexts_and_targets(words, n_context):
     words: integers, as `lossbook.corpora.Corpus.words`. Raises TypeError or ValueError
     when they are not, or are too few.
     """
-    words = np.asarray(words)
+    words = as_numpy(words, "words")
     n_context = require_count(n_context, "n_context", minimum=0)
     if words.dtype.kind not in "iu":
         raise TypeError(f"words must be integers, got {words.dtype}")
@@ -203,10 +215,12 @@ def surprises(model, contexts, targets):
     model: anything with ``log_probabilities(contexts)``. contexts: (N, B) words.
     targets: (N,) words.
 
-    Raises ValueError when there are none or not as many of both, and what the model
-    raises.
+    Raises TypeError or ValueError when model is none, a target no word, there are none or
+    not as many of both, and what the model raises.
     """
-    contexts, targets = np.asarray(contexts), np.asarray(targets)
+    require_able(model, "model", "a model", "log_probabilities")
+    contexts = as_numpy(contexts, "contexts")
+    targets = require_integers(targets, "targets", ("N",))
     if targets.shape != contexts.shape[:1] or len(targets) == 0:
         raise ValueError(
             f"targets must hold a word for each context, and at least one; got shape "
@@ -216,6 +230,7 @@ def surprises(model, contexts, targets):
     for start in range(0, len(targets), AT_ONCE):
         log_p = model.log_probabilities(contexts[start : start + AT_ONCE])
         came = targets[start : start + AT_ONCE, None]
+        require_words(came, "targets", log_p.shape[1], came.shape)
         parts.append(-np.take_along_axis(log_p, came, axis=1)[:, 0])
     return np.concatenate(parts)
 

@@ -10,11 +10,17 @@ import numpy as np
 
 from lossbook._validation import (
     array_namespace,
+    as_array,
+    as_numpy,
     finite_floats,
     float_array,
+    floats_of_shape,
     refuse_where,
     require_count,
+    require_numpy,
+    require_one_kind,
     require_positives,
+    require_rng,
 )
 from lossbook.embeddings._rows import add_rows
 from lossbook.losses._base import Loss, SoftmaxLoss, matching_arrays, one_hot
@@ -82,10 +88,7 @@ class NoiseContrastiveLoss(_AgainstNoise, Loss):
 
         Raises TypeError or ValueError when words are not integers from 0 to V - 1.
         """
-        words = np.asarray(words)
-        if words.dtype.kind not in "iu":
-            raise TypeError(f"words must be integers, got {words.dtype}")
-        self._check_words(words, "words")
+        words, rng = self._words(words, "words"), require_rng(rng, "rng")
         noise = np.array(self.noise)
         shape = (*words.shape, self.n_noise)
         drawn = rng.choice(len(noise), size=shape, p=noise / noise.sum())
@@ -111,6 +114,13 @@ class NoiseContrastiveLoss(_AgainstNoise, Loss):
 
     def _check_targets(self, scores, targets):
         self._check_words(targets, "targets")
+
+    def _words(self, words, name):
+        words = as_numpy(words, name)
+        if words.dtype.kind not in "iu":
+            raise TypeError(f"{name} must be integers, got {words.dtype}")
+        self._check_words(words, name)
+        return words
 
     def _check_words(self, words, name):
         outside = (words < 0) | (words >= len(self.noise))
@@ -157,7 +167,11 @@ class NoiseContrastiveLoss(_AgainstNoise, Loss):
 
     def derivation_values(self, targets):
         """K, and for each of the words ν and y."""
-        targets = np.asarray(targets)
+        targets = self._words(targets, "targets")
+        if targets.shape[-1:] != (1 + self.n_noise,):
+            raise ValueError(
+                f"targets must have shape (..., {1 + self.n_noise}), got {targets.shape}"
+            )
         y = np.broadcast_to(np.arange(1 + self.n_noise) == 0, targets.shape)
         nu = np.array(self.noise)[targets]
         return {"K": self.n_noise, "nu": nu, "y": y.astype(np.float64)}
@@ -258,6 +272,7 @@ class LogBilinear:
         for name, ndim in (("inputs", 2), ("outputs", 2), ("bias", 1)):
             array = finite_floats(getattr(self, name), name, ndim)
             object.__setattr__(self, name, array)
+        require_one_kind(self.parameters)
         for name, shape in (
             ("outputs", tuple(self.inputs.shape)),
             ("bias", tuple(self.inputs.shape[:1])),
@@ -282,9 +297,16 @@ class LogBilinear:
 
     def gradients(self, features, score_gradient):
         """The gradient of a loss in the parameters from its gradient in the scores, dL/ds
-        in the shape of the scores; a word that occurs several times collects them all."""
+        in the shape of the scores; a word that occurs several times collects them all.
+
+        Raises TypeError or ValueError when one does not fit.
+        """
         contexts, words = self._split(features)
-        g, hidden = np.asarray(score_gradient), self.inputs[contexts]
+        shape = (len(contexts), len(self.outputs)) if words is None else words.shape
+        g = floats_of_shape(score_gradient, "score_gradient", shape)
+        require_one_kind({"inputs": self.inputs, "score_gradient": g})
+        require_numpy(g, "score_gradient")
+        hidden = self.inputs[contexts]
         inputs, outputs, bias = (np.zeros_like(p) for p in self.parameters.values())
         if words is None:
             outputs, bias = g.T @ hidden, g.sum(axis=0)
@@ -298,8 +320,7 @@ class LogBilinear:
         return {"inputs": inputs, "outputs": outputs, "bias": bias}
 
     def _split(self, features):
-        if not hasattr(features, "dtype"):
-            features = np.asarray(features)
+        features = as_array(features, "features", dtype=None)
         if not array_namespace(features).isdtype(features.dtype, "integral"):
             raise TypeError(f"features must be integer words, got {features.dtype}")
         if features.ndim not in (1, 2) or (

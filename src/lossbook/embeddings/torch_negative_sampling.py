@@ -1,10 +1,11 @@
 """Skip-gram with negative sampling in blocks, by PyTorch: the same steps on its threads."""
 
-import numpy as np
 import torch
 from torch.nn.functional import embedding
 
+from lossbook._validation import require_instance, require_rng
 from lossbook.embeddings.negative_sampling import (
+    NegativeSampling,
     WordVectors,
     block_gradients,
     require_settled,
@@ -18,9 +19,17 @@ def fit(training, corpus, *, random_state, device="cpu"):
     training: a `lossbook.embeddings.negative_sampling.NegativeSampling`. corpus: a
         `lossbook.corpora.Corpus`. device: where PyTorch computes.
 
-    Raises ValueError when the vectors leave the finite numbers or are on their way.
+    Raises TypeError or ValueError when one is no such argument, PyTorch has no such
+    device, or the vectors leave the finite numbers or are on their way.
     """
-    rng = np.random.default_rng(random_state)
+    require_instance(training, "training", NegativeSampling, "a NegativeSampling")
+    rng = require_rng(random_state, "random_state")
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, TypeError):
+        raise ValueError(
+            f"device must be one that PyTorch has here, got {device!r}"
+        ) from None
     first = training.start(corpus, rng)
     inputs = torch.from_numpy(first.inputs).to(device)
     outputs = torch.from_numpy(first.outputs).to(device)
@@ -29,7 +38,7 @@ def fit(training, corpus, *, random_state, device="cpu"):
         centres, contexts, pairs, noise = (
             torch.from_numpy(array).to(device) for array in arrays
         )
-        d_inputs, d_outputs, d_noise = block_gradients(
+        d_inputs, d_outputs, d_noise = block_gradients.unchecked(
             embedding(centres, inputs),
             embedding(contexts, outputs),
             embedding(noise, outputs),

@@ -10,7 +10,6 @@ from lossbook._validation import (
     array_namespace,
     as_array,
     float_array,
-    is_array,
     refuse_where,
     require_finite,
 )
@@ -152,14 +151,19 @@ class SoftmaxLoss(Loss):
 def matching_arrays(scores, targets, dtype=np.float64):
     """(scores, targets), with targets a real array of the library and device of the
     scores; numbers and lists become one, of ``dtype`` (None: of the type they have)."""
-    xp = array_namespace(scores)
-    if not is_array(targets):
-        targets = as_array(targets, "targets", dtype)
+    xp, came = array_namespace(scores), targets
+    targets = as_array(came, "targets", dtype)
+    if targets is not came:
         targets = xp.asarray(targets, device=scores.device)
     if array_namespace(targets) is not xp:
         raise TypeError(
             f"targets must be the same kind of array as scores, {type(scores)}, "
             f"got {type(targets)}"
+        )
+    if targets.device != scores.device:
+        raise ValueError(
+            f"targets must be on the device of scores, {scores.device}, "
+            f"got {targets.device}"
         )
     if not xp.isdtype(targets.dtype, ("bool", "integral", "real floating")):
         raise TypeError(f"targets must be real numbers, got {targets.dtype}")
@@ -177,11 +181,12 @@ def _elementwise(scores, targets):
     return scores, array_namespace(scores).astype(targets, scores.dtype, copy=False)
 
 
-def require_classes(scores, n_classes, numbers, name):
-    """Refuse scores whose classes are not as many as the numbers called ``name``."""
+def require_classes(scores, n_classes, numbers, name, what="scores"):
+    """Refuse scores, or what they are called, whose classes are not as many as the
+    numbers called ``name``."""
     if n_classes != len(numbers):
         raise ValueError(
-            f"scores must have {len(numbers)} classes on the last axis, as many as "
+            f"{what} must have {len(numbers)} classes on the last axis, as many as "
             f"{name}, got {tuple(scores.shape)}"
         )
 

@@ -3,12 +3,16 @@ another."""
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from lossbook._validation import (
     array_namespace,
+    as_numpy,
+    floating,
+    is_array,
     refuse_where,
     require_number,
     require_positives,
@@ -34,7 +38,7 @@ def effective_number(counts, beta):
 
     Raises TypeError or ValueError when a count or beta is no such number.
     """
-    if np.ndim(counts) == 0:
+    if isinstance(counts, Real) or (is_array(counts) and counts.ndim == 0):
         return float(effective_number([counts], beta)[0])
     counts, beta = _counts(counts), _beta(beta)
     if beta == 0:
@@ -130,7 +134,11 @@ class ClassBalancedLoss(Loss):
         the base is a sigmoid loss."""
         weights = self.weights
         if isinstance(self.base, BinaryLoss):
-            targets = np.asarray(targets, dtype=np.float64)
+            targets = floating(as_numpy(targets, "targets").astype(float), "targets")
+            if not self._binary(targets):
+                n_classes = targets.shape[-1]
+                require_classes(targets, n_classes, self.counts, "counts", "targets")
+            self._check_targets(targets, targets)
             weights = np.broadcast_to(self._weight(targets, targets), targets.shape)
         return {**self.base.derivation_values(targets), "omega": weights}
 

@@ -6,7 +6,12 @@ target) and p the one that is believed (the model's).
 
 import math
 
-from lossbook._validation import array_namespace, floating, refuse_where
+from lossbook._validation import (
+    array_namespace,
+    floating,
+    refuse_where,
+    require_choice,
+)
 
 UNITS = {"nats": 1.0, "bits": math.log(2)}
 
@@ -42,8 +47,7 @@ def cross_entropy(q, p, *, unit="nats"):
         raise ValueError(
             f"p must have the shape of q, {tuple(q.shape)}, got {tuple(p.shape)}"
         )
-    if unit not in list(UNITS):
-        raise ValueError(f"unit must be one of {', '.join(UNITS)}, got {unit!r}")
+    require_choice(unit, "unit", UNITS)
     xp = array_namespace(q, p)
     possible = q > 0
     reachable = xp.where(possible & (p > 0), p, 1)

@@ -4,8 +4,10 @@ import math
 from dataclasses import dataclass
 
 from lossbook._validation import (
+    LARGEST,
     array_namespace,
     floating,
+    require_at_most,
     require_not_negative,
     require_positives,
 )
@@ -37,7 +39,7 @@ class LogitAdjustedLoss(SoftmaxLoss):
 
     def __post_init__(self):
         object.__setattr__(self, "priors", _priors(self.priors))
-        object.__setattr__(self, "tau", require_not_negative(self.tau, "tau"))
+        object.__setattr__(self, "tau", _tau(self.tau))
 
     def _per_class(self):
         return {"priors": self.priors}
@@ -95,7 +97,7 @@ def adjust_logits(scores, priors, tau=1.0):
     or priors and tau are not as `LogitAdjustedLoss` asks.
     """
     scores = floating(scores, "scores", axis_of_classes=True)
-    priors, tau = _priors(priors), require_not_negative(tau, "tau")
+    priors, tau = _priors(priors), _tau(tau)
     require_classes(scores, scores.shape[-1], priors, "priors")
     return scores - _shift(priors, tau, scores)
 
@@ -104,6 +106,10 @@ def _shift(priors, tau, scores):
     xp = array_namespace(scores)
     shift = [tau * math.log(prior) for prior in priors]
     return xp.asarray(shift, dtype=scores.dtype, device=scores.device)
+
+
+def _tau(tau):
+    return require_at_most(require_not_negative(tau, "tau"), "tau", LARGEST)
 
 
 def _priors(priors):

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 
-from lossbook._validation import require_positive, require_positives
+from lossbook._validation import (
+    require_able,
+    require_factor,
+    require_instance,
+    require_positives,
+)
 from lossbook.losses._base import BinaryLoss, SoftmaxLoss, of_class
 from lossbook.losses.binary_classification import BinaryCrossEntropy
 from lossbook.losses.multiclass_classification import CrossEntropy
@@ -27,7 +32,7 @@ class WeightedBinaryCrossEntropy(BinaryLoss):
 
     def __post_init__(self):
         for name in ("pos_weight", "neg_weight"):
-            weight = require_positive(getattr(self, name), name)
+            weight = require_factor(getattr(self, name), name)
             object.__setattr__(self, name, weight)
 
     def _weight(self, targets):
@@ -115,11 +120,15 @@ def weighted_derivation(loss, weight):
     """The derivation of a loss, every line times a weight that the scores do not change.
 
     weight: a SymPy expression, such as α_y, the weight of the class y.
+
+    Raises TypeError when either is something else.
     """
-    from sympy import Mul, Symbol
+    from sympy import Expr, Mul, Symbol
 
     from lossbook.derivation import Derivation, Line, as_written
 
+    require_able(loss, "loss", "a loss", "derivation")
+    require_instance(weight, "weight", Expr, "a SymPy expression")
     plain = loss.derivation()
     with as_written():
         lines = [
