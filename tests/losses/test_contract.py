@@ -113,7 +113,7 @@ def torch_asymmetric(loss):
             negative = negative * log_sigmoid(-scores)
         else:
             above = torch.sigmoid(scores) > loss.margin
-            z = torch.where(above, scores, 0)
+            z = torch.where(above, scores, 50)  # where the power has a slope
             p_m = torch.sigmoid(z) - loss.margin
             negative = p_m**loss.gamma_neg * -torch.log(torch.sigmoid(-z) + loss.margin)
             negative = torch.where(above, negative, 0)
