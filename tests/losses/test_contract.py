@@ -295,6 +295,7 @@ def test_every_loss_of_the_book_is_tested_here():
 
 @every_loss
 @both_types
+@settings(max_examples=60)
 @given(data=st.data())
 def test_value_and_gradient_are_those_of_pytorch(loss, dtype, data):
     # adding the log-priors rounds as coarsely as the scores are large
@@ -325,6 +326,7 @@ def test_value_and_gradient_are_those_of_pytorch(loss, dtype, data):
 
 
 @elementwise_loss
+@settings(max_examples=60)
 @given(data=st.data())
 def test_the_last_line_of_the_derivation_is_the_gradient(loss, data):
     scores, targets = data.draw(samples(loss, limit=100))
@@ -364,6 +366,7 @@ def first_line(loss):
 
 
 @elementwise_loss
+@settings(max_examples=60)
 @given(data=st.data())
 def test_the_first_line_of_the_derivation_is_the_value(loss, data):
     # beyond a few units the log of 1 - p, as the first line has it, loses digits

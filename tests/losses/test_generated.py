@@ -1,6 +1,7 @@
 """Every loss and embedding objective with hyper-parameters, scores, targets and kinds of
 arrays that are drawn, against PyTorch, differences and what it must equal."""
 
+import functools
 from dataclasses import fields, replace
 
 import numpy as np
@@ -32,7 +33,7 @@ from lossbook.losses import (
     WeightedCrossEntropy,
     adjust_logits,
 )
-from lossbook.losses._base import BinaryLoss
+from lossbook.losses._base import BinaryLoss, Loss, RegressionLoss, SoftmaxLoss
 from lossbook.torch_loss import REDUCTIONS, TorchLoss
 from tests.losses import test_contract as contract
 
@@ -50,6 +51,7 @@ def each(numbers, n):
     return st.lists(numbers, min_size=n, max_size=n)
 
 
+@functools.cache
 def shares(n):
     return each(WEIGHT, n).map(lambda weights: np.array(weights) / sum(weights))
 
@@ -134,6 +136,13 @@ DRAWN = {  # the layout of scores and targets, see `samples`; the loss for n cla
         lambda n: st.builds(HierarchicalSoftmax, trees(n + 1)),
     ),
 }
+
+
+@functools.cache
+def losses_of(name, n):
+    return DRAWN[name][1](n)
+
+
 every_loss = pytest.mark.parametrize("name", DRAWN)
 BY_CLASS = "cross-entropy", "weighted", "focal", "class-balanced", "logit-adjusted"
 
@@ -255,8 +264,8 @@ def numbers(rng, shape, limit, dtype):
 def samples(draw, name, dtype=np.float64, limit=1e4):
     """(loss, scores, targets), NumPy arrays. A batch may be one sample, all of its samples
     of one class, or the class the only one."""
-    (layout, losses), n = DRAWN[name], draw(st.integers(1, 4))
-    loss = draw(losses(n))
+    layout, n = DRAWN[name][0], draw(st.integers(1, 4))
+    loss = draw(losses_of(name, n))
     shape = draw(st.sampled_from([(), (1,), (3,), (2, 2), (1, 2, 1)]))
     if layout == "samples":  # with two axes it would be one-hot
         shape = shape[:1]
@@ -537,6 +546,7 @@ def test_with_the_classes_exchanged_it_is_its_mirror_image(name, data):
         np.testing.assert_allclose(our, their, rtol=1e-12, atol=1e-15)
 
 
+@functools.cache
 def limits(n):
     """Pairs of losses that are the same up to a factor, for n classes."""
     a, weights = st.floats(0.01, 0.99), each(WEIGHT, n)
@@ -642,7 +652,14 @@ def test_adjusting_the_logits_undoes_the_logit_adjusted_loss(data, tau):
     assert_same(ours, CrossEntropy().value_and_gradient(scores, targets))
 
 
-def test_every_loss_of_the_book_is_drawn():
-    classes = {getattr(lossbook.losses, name) for name in lossbook.losses.__all__}
-    drawn = {type(losses(2).example()) for _, losses in DRAWN.values()}
-    assert {c for c in classes if isinstance(c, type)} <= drawn
+def below(kind):
+    return {kind}.union(*map(below, kind.__subclasses__()))
+
+
+@given(data=st.data())
+def test_every_loss_of_the_package_is_drawn(data):
+    for name in lossbook.losses.__all__:  # which are loaded when they are asked for
+        getattr(lossbook.losses, name)
+    losses = {c for c in below(Loss) if c.__module__.startswith("lossbook.")}
+    drawn = {type(data.draw(losses_of(name, 2))) for name in DRAWN}
+    assert losses - {Loss, RegressionLoss, BinaryLoss, SoftmaxLoss} == drawn
