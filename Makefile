@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book test pdf class lab assignments grade comparison bench lock clean
+.PHONY: help book test soak pdf class lab assignments grade comparison bench lock clean
 # a target whose recipe failed half-way must not look finished next time
 .DELETE_ON_ERROR:
 
@@ -23,6 +23,12 @@ book: $(INSTALLED) ## execute the chapters that changed and write the site to _b
 
 test: book ## build the book, then run all tests
 	$(BIN)/python -m pytest -n auto
+
+# Another 200,000 each time; a failure prints how to repeat it.
+soak: $(INSTALLED) ## test the losses, models, measures and data on 200,000 generated cases
+	$(BIN)/python -m pytest -n auto -m hypothesis --hypothesis-profile soak --cases 200000 \
+		tests/losses tests/embeddings tests/test_linear.py tests/test_datasets.py \
+		tests/test_corpora.py tests/test_comparison.py
 
 # The second build puts the link to the PDF on the front page.
 pdf: book ## print the whole book to a PDF and link to it on the front page (needs Chromium or Chrome)

@@ -10,12 +10,15 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import norm, ttest_1samp
 from sklearn.metrics import (
     average_precision_score,
     balanced_accuracy_score,
     f1_score,
     log_loss,
+    recall_score,
 )
 
 from lossbook import comparison
@@ -278,6 +281,45 @@ def test_balanced_error_and_f1_and_average_precision_are_those_of_scikit_learn()
         comparison.average_precisions(SCORES, ONES),
         average_precision_score(ONES, SCORES, average=None),
     )
+
+
+@given(
+    n=st.integers(1, 12), n_classes=st.integers(1, 4), seed=st.integers(0, 2**32 - 1)
+)
+def test_measures_of_any_predictions_are_those_of_scikit_learn(n, n_classes, seed):
+    rng = np.random.default_rng(seed)
+    truth = np.concatenate([np.arange(n_classes), rng.integers(0, n_classes, n)])
+    guess = rng.integers(0, n_classes, len(truth))
+    assert comparison.balanced_error(guess, truth, n_classes) == pytest.approx(
+        1 - recall_score(truth, guess, average="macro")
+    )
+    labels, scores = rng.random((n, 3)) < rng.random(3), rng.standard_normal((n, 3))
+    np.testing.assert_allclose(
+        comparison.f1_scores(scores > 0, labels),
+        f1_score(labels, scores > 0, average=None, zero_division=0),
+    )
+    ours = comparison.average_precisions(scores, labels)
+    for c in range(3):
+        if labels[:, c].any():
+            theirs = average_precision_score(labels[:, c], scores[:, c])
+            assert ours[c] == pytest.approx(theirs)
+        else:
+            assert np.isnan(ours[c])
+
+
+@given(
+    pairs=st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=20),
+    bins=st.integers(1, 20),
+)
+def test_calibration_error_is_the_sum_over_the_bins_of_their_gaps(pairs, bins):
+    gaps = {}
+    for confidence, right in pairs:
+        place = min(int(confidence * bins), bins - 1)
+        gaps.setdefault(place, []).append(confidence - right)
+    expected = sum(abs(math.fsum(gap)) for gap in gaps.values()) / len(pairs)
+    confidence, right = map(np.array, zip(*pairs, strict=True))
+    ours = comparison.calibration_error(confidence, right, bins)
+    assert ours == pytest.approx(expected, abs=1e-12)
 
 
 def test_f1_without_any_positive_is_zero():

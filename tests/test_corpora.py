@@ -6,6 +6,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lossbook import corpora
 from lossbook.corpora import (
@@ -29,6 +31,7 @@ SMALL = {
     "n_function_words": 10,
     "dimensions": 8,
 }
+seeds = st.integers(0, 2**32 - 1)
 
 
 def exact_probabilities(corpus, contexts):
@@ -153,6 +156,33 @@ def test_families_tell_entities_of_different_groups_apart():
     pairs = np.stack([corpus.groups, corpus.entities], axis=1)[corpus.content]
     assert len(set(families)) == len(np.unique(pairs, axis=0)) == 12
     assert (np.bincount(families) == 3).all()  # a word for each attribute
+
+
+@settings(max_examples=20)
+@given(
+    n_tokens=st.integers(1, 60),
+    sizes=st.tuples(*3 * [st.integers(1, 3)]),
+    n_function_words=st.integers(0, 4),
+    seed=seeds,
+)
+def test_any_planted_corpus_has_a_word_for_each_attribute_of_each_entity(
+    n_tokens, sizes, n_function_words, seed
+):
+    corpus = planted_corpus(
+        n_tokens,
+        **dict(zip(("n_groups", "n_entities", "n_attributes"), sizes, strict=True)),
+        n_function_words=n_function_words,
+        dimensions=3,
+        random_state=seed,
+    )
+    assert len(corpus.words) == len(corpus.sentences) == 20 * -(-n_tokens // 20)
+    assert corpus.counts.sum() == len(corpus.words)
+    assert Counter(np.bincount(corpus.sentences).tolist()).keys() == {20}
+    parts = np.stack([corpus.groups, corpus.entities, corpus.attributes], axis=1)
+    plain = [-1, -1, -1]
+    expected = sorted([*n_function_words * [plain], *map(list, np.ndindex(sizes))])
+    assert sorted(parts.tolist()) == expected
+    assert len(set(corpus.vocabulary)) == len(expected) == len(corpus.vectors)
 
 
 def test_the_same_random_state_gives_the_same_text_and_another_another():
@@ -540,6 +570,36 @@ def test_words_of_one_class_and_kind_are_interchangeable(language):
         *language.log_probabilities([[0, 9], [4, 2], [17, 3]])[:, alike].T
     )
     np.testing.assert_allclose(difference, np.log(2), rtol=1e-12)  # ranks 1 and 2
+
+
+@settings(max_examples=20)
+@given(
+    n_tokens=st.integers(2, 60),
+    n_classes=st.integers(1, 3),
+    n_words=st.integers(4, 7),
+    seed=seeds,
+)
+def test_any_generated_language_has_the_probabilities_of_its_classes_and_kinds(
+    n_tokens, n_classes, n_words, seed
+):
+    language = generated_language(
+        n_tokens, n_classes=n_classes, n_words=n_words, random_state=seed
+    )
+    assert len(language.words) == n_tokens
+    np.testing.assert_array_equal(
+        language.counts,
+        [np.sum(language.words == w) for w in range(len(language.kinds))],
+    )
+    older, last = np.random.default_rng(seed).integers(n_classes * n_words, size=2)
+    p = np.exp(language.log_probabilities([[older, last]])[0])
+    assert p.sum() == pytest.approx(1)
+    for c, of_class in enumerate(
+        language.class_probabilities[language.classes[older], language.classes[last]]
+    ):
+        assert p[language.classes == c].sum() == pytest.approx(of_class)
+    agree = p[language.kinds == language.kinds[last]].sum()
+    same = language.kinds[older] == language.kinds[last]
+    assert agree == pytest.approx(0.7 + 0.2 * same + 0.1 / 4)
 
 
 def test_the_same_state_gives_the_same_text_and_another_another():

@@ -4,11 +4,13 @@ Bounds on moments are five standard errors: a right generator misses one of them
 random_state in two million.
 """
 
+import math
+
 import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 from sklearn.datasets import load_digits
@@ -307,6 +309,131 @@ def test_the_seed_says_which_digit_is_rare():
         np.testing.assert_array_equal(x, again)
         rarest.add(np.bincount(y).argmin())
     assert len(rarest) > 1
+
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+@given(
+    n=st.integers(1, 30),
+    slope=st.floats(-1e3, 1e3),
+    intercept=st.floats(-1e3, 1e3),
+    noise=st.floats(0, 100),
+    shift=st.floats(-1e3, 1e3).filter(lambda shift: abs(shift) > 1e-3),
+    share=st.floats(0, 1),
+    seed=seeds,
+)
+def test_any_line_is_the_standard_one_stretched_and_moved(
+    n, slope, intercept, noise, shift, share, seed
+):
+    moved = int(share * n)
+    features, standard = straight_line(
+        n, slope=0, intercept=0, noise=1, random_state=seed
+    )
+    x, y = straight_line(
+        n,
+        slope=slope,
+        intercept=intercept,
+        noise=noise,
+        n_outliers=moved,
+        outlier_shift=shift,
+        random_state=seed,
+    )
+    np.testing.assert_array_equal(x, features)
+    off = y - (intercept + slope * x[:, 0] + noise * standard)
+    away = np.abs(off) > 1e-9
+    assert away.sum() == moved
+    np.testing.assert_allclose(off[away], shift, rtol=1e-6)
+
+
+@given(
+    counts=st.lists(st.integers(0, 6), min_size=1, max_size=4).filter(any),
+    n_features=st.integers(1, 3),
+    scale=st.floats(0.01, 100),
+    seed=seeds,
+    listed=st.booleans(),
+)
+def test_any_clouds_are_stretched_about_their_means(
+    counts, n_features, scale, seed, listed
+):
+    rng = np.random.default_rng(seed)
+    means = rng.normal(size=(len(counts), n_features))
+    root = rng.normal(size=(len(counts), n_features, n_features))
+    covariances = root @ root.mT
+    x, y = gaussians(means, covariances, counts, random_state=seed)
+    np.testing.assert_array_equal(np.bincount(y, minlength=len(counts)), counts)
+    arguments = 10 * means, scale**2 * covariances
+    if listed:
+        arguments = [array.tolist() for array in arguments]
+    stretched, same = gaussians(*arguments, counts, random_state=seed)
+    np.testing.assert_array_equal(same, y)
+    np.testing.assert_allclose(
+        stretched - 10 * means[y], scale * (x - means[y]), rtol=1e-6, atol=1e-6 * scale
+    )
+
+
+@given(n_classes=st.integers(1, 4), n_features=st.integers(1, 3), seed=seeds)
+def test_any_bayes_classifier_gives_the_posterior(n_classes, n_features, seed):
+    rng = np.random.default_rng(seed)
+    means, priors = (
+        rng.normal(size=(n_classes, n_features)),
+        rng.uniform(1, 9, n_classes),
+    )
+    root = rng.normal(size=(n_features, n_features))
+    covariance = root @ root.T + 0.1 * np.eye(n_features)
+    points = rng.normal(size=(5, n_features))
+    log_joint = [
+        math.log(prior) + multivariate_normal(mean, covariance).logpdf(points)
+        for prior, mean in zip(priors, means, strict=True)
+    ]
+    ours = bayes_classifier(means, covariance, priors).scores(points)
+    np.testing.assert_allclose(
+        scipy.special.log_softmax(ours, axis=1),
+        scipy.special.log_softmax(np.column_stack(log_joint), axis=1),
+        rtol=1e-8,
+        atol=1e-8,
+    )
+
+
+@given(n_features=st.integers(1, 3), seed=seeds, two_scores=st.booleans())
+def test_any_error_rates_are_those_of_the_normal_distribution(
+    n_features, seed, two_scores
+):
+    rng = np.random.default_rng(seed)
+    means, root = rng.normal(size=(2, n_features)), rng.normal(size=2 * (n_features,))
+    covariance = root @ root.T + 0.1 * np.eye(n_features)
+    weights, bias = rng.normal(size=n_features), rng.normal()
+    score = scipy.stats.norm(
+        means @ weights + bias, math.sqrt(weights @ covariance @ weights)
+    )
+    model = Linear(weights, bias)
+    if two_scores:  # a common part of both scores decides nothing
+        common = rng.normal(size=n_features)
+        model = Linear(np.stack([common, common + weights], axis=1), [1.0, 1 + bias])
+    ours = error_rates(model, means, covariance)
+    np.testing.assert_allclose(ours, [score.sf(0)[0], score.cdf(0)[1]], rtol=1e-9)
+
+
+@given(
+    largest=st.integers(1, 10**6), n_classes=st.integers(2, 40), ratio=st.floats(1, 1e6)
+)
+def test_any_long_tail_falls_by_one_factor(largest, n_classes, ratio):
+    counts = long_tailed_counts(largest, n_classes, ratio)
+    expected = np.geomspace(largest, largest / ratio, n_classes)
+    assert counts[0] == largest and len(counts) == n_classes
+    assert np.abs(np.maximum(expected, 1) - counts).max() <= 0.5 + 1e-9 * largest
+    assert counts == sorted(counts, reverse=True)
+
+
+@settings(max_examples=20)
+@given(ratio=st.floats(1, 1e4), seed=seeds)
+def test_any_long_tailed_digits_have_that_tail(ratio, seed):
+    (x, y), *balanced = long_tailed_digits(ratio, random_state=seed)
+    counts = sorted(np.bincount(y, minlength=10), reverse=True)
+    assert counts == long_tailed_counts(90, 10, ratio)
+    assert [set(np.bincount(labels)) for _, labels in balanced] == [{30}, {50}]
+    whole = np.concatenate([x, *(features for features, _ in balanced)])
+    assert len(np.unique(whole, axis=0)) == len(whole)
 
 
 REFUSED_HERE = [

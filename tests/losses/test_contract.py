@@ -113,7 +113,7 @@ def torch_asymmetric(loss):
             negative = negative * log_sigmoid(-scores)
         else:
             above = torch.sigmoid(scores) > loss.margin
-            z = torch.where(above, scores, 0)
+            z = torch.where(above, scores, 50)  # where the power has a slope
             p_m = torch.sigmoid(z) - loss.margin
             negative = p_m**loss.gamma_neg * -torch.log(torch.sigmoid(-z) + loss.margin)
             negative = torch.where(above, negative, 0)
@@ -295,6 +295,7 @@ def test_every_loss_of_the_book_is_tested_here():
 
 @every_loss
 @both_types
+@settings(max_examples=60)
 @given(data=st.data())
 def test_value_and_gradient_are_those_of_pytorch(loss, dtype, data):
     # adding the log-priors rounds as coarsely as the scores are large
@@ -325,6 +326,7 @@ def test_value_and_gradient_are_those_of_pytorch(loss, dtype, data):
 
 
 @elementwise_loss
+@settings(max_examples=60)
 @given(data=st.data())
 def test_the_last_line_of_the_derivation_is_the_gradient(loss, data):
     scores, targets = data.draw(samples(loss, limit=100))
@@ -364,6 +366,7 @@ def first_line(loss):
 
 
 @elementwise_loss
+@settings(max_examples=60)
 @given(data=st.data())
 def test_the_first_line_of_the_derivation_is_the_value(loss, data):
     # beyond a few units the log of 1 - p, as the first line has it, loses digits
