@@ -705,6 +705,14 @@ def test_a_line_that_is_undefined_where_the_one_before_is_defined_is_refused():
         Derivation(symbols("ell"), lines).verify()
 
 
+@pytest.mark.parametrize("size, allowed", [(0, -30), (8, -22), (-9, -39), (-20, -40)])
+def test_two_lines_agree_to_30_digits_and_below_1e_10_to_1e_40(size, allowed):
+    number, rounding = Rational(10) ** size, Rational(10) ** allowed
+    assert len(derivation(number, number + rounding * 7 / 10).verify()) == 2
+    with pytest.raises(DerivationError):
+        derivation(number, number + rounding * 12 / 10).verify()
+
+
 def test_small_numbers_are_compared_on_their_own_scale():
     x = symbols("x", positive=True)
     tiny = Rational(1, 10**12)
