@@ -57,6 +57,7 @@ TESTS = [
 KEPT = ROOT / "_build/mutation"
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 WANTED = 0.95
+NOTICED, NOT_PLANTED = 1, 2
 PROCESSES = 2
 BUDGET = 6  # seconds of tests for one mutant, the fast ones first
 
@@ -206,7 +207,9 @@ class Run:
 
     def _wait(self, running):
         pid, status = os.wait()
-        mutant = running.pop(pid)
+        mutant, status = running.pop(pid), os.waitstatus_to_exitcode(status)
+        if status == NOT_PLANTED:
+            sys.exit(f"could not be planted: {mutant.name}")
         if status == 0:
             self.survivors.append(mutant.name)
             print("survived:", mutant.name, flush=True)
@@ -267,35 +270,53 @@ def _started(mutant, items):
     os.dup2(1, 2)
     resource.setrlimit(resource.RLIMIT_CPU, (10 * BUDGET, 10 * BUDGET))
     try:
-        noticed = _noticed(mutant, items)
+        code = compile(mutant.source, str(mutant.path), "exec")
+        if mutant.function:
+            live = sys.modules[_module_name(mutant.path)]
+            for part in mutant.function.split("."):
+                live = getattr(live, part)
+            live = getattr(live, "__func__", live)
+            live.__code__ = _code_of(mutant.function, code)
+    except BaseException:
+        os._exit(NOT_PLANTED)
+    try:
+        noticed = _fails(items) if mutant.function else _fails_anew(mutant, code, items)
     except BaseException:
         noticed = True
-    os._exit(1 if noticed else 0)
+    os._exit(NOTICED if noticed else 0)
 
 
-def _noticed(mutant, items):
-    code = compile(mutant.source, str(mutant.path), "exec")
-    if mutant.function:
-        live = sys.modules[_module_name(mutant.path)]
-        for part in mutant.function.split("."):
-            live = getattr(live, part)
-        live = getattr(live, "__func__", live)
-        live.__code__ = _code_of(mutant.function, code)
-        return any(
-            report.failed
-            for item in items
-            for report in runtestprotocol(item, log=False)
-        )
+def _fails(items):
+    return any(
+        report.failed for item in items for report in runtestprotocol(item, log=False)
+    )
+
+
+def _fails_anew(mutant, code, items):
+    """Whether a test fails in modules imported anew, one of them from this code."""
     get_code = SourceFileLoader.get_code
     SourceFileLoader.get_code = lambda loader, name: (
         code if loader.path == str(mutant.path) else get_code(loader, name)
     )
-    files = {str(item.path) for item in items}
+    files = list(dict.fromkeys(str(item.path) for item in items))
     for name, module in list(sys.modules.items()):
         if name.startswith("lossbook") or getattr(module, "__file__", "") in files:
             del sys.modules[name]
-    tests = [item.nodeid for item in items]
-    return pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]) != 0
+    options = ["-x", "-q", "-p", "no:cacheprovider"]
+    only = Only([item.nodeid for item in items])
+    status = pytest.main([*options, *files], plugins=[only])
+    return status in (pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+
+
+@dataclass
+class Only:
+    """A pytest plugin that keeps these tests, in this order."""
+
+    tests: list
+
+    def pytest_collection_modifyitems(self, items):
+        found = {item.nodeid: item for item in items}
+        items[:] = [found[test] for test in self.tests if test in found]
 
 
 def main():
