@@ -357,7 +357,11 @@ def test_the_last_line_of_the_derivation_is_the_gradient_in_every_class(
         )
 
 
-@every_loss
+# two losses with other numbers in them may share their symbols
+DERIVED = {(type(loss), repr(loss.derivation())): loss for loss in LOSSES}
+
+
+@pytest.mark.parametrize("loss", DERIVED.values(), ids=str)
 def test_the_derivation_is_proved(loss):
     assert loss.derivation().verify()[0] == "definition"
 
