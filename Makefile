@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book test soak pdf class lab assignments grade comparison bench lock clean
+.PHONY: help book test soak mutation pdf class lab assignments grade comparison bench lock clean
 # a target whose recipe failed half-way must not look finished next time
 .DELETE_ON_ERROR:
 
@@ -29,6 +29,15 @@ soak: $(INSTALLED) ## test the losses, models, measures and data on 200,000 gene
 	$(BIN)/python -m pytest -n auto -m hypothesis --hypothesis-profile soak --cases 200000 \
 		tests/losses tests/embeddings tests/test_linear.py tests/test_datasets.py \
 		tests/test_corpora.py tests/test_comparison.py
+
+TOOLS := _build/mutation/tools
+
+$(TOOLS): tests/mutation/requirements.txt $(INSTALLED)
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --upgrade --target $@ -r $<
+	touch $@
+
+mutation: $(TOOLS) ## plant mistakes in the losses and derivations, one at a time: do the tests notice?
+	PYTHONPATH=$(TOOLS) $(BIN)/python tests/mutation/run.py
 
 # The second build puts the link to the PDF on the front page.
 pdf: book ## print the whole book to a PDF and link to it on the front page (needs Chromium or Chrome)

@@ -73,19 +73,21 @@ def test_without_a_reference_autograd_runs_through_the_value(loss):
     assert check.agrees
 
 
-@every_loss
-@settings(max_examples=300)
-@given(
-    target=st.floats(-1e6, 1e6),
-    edge=st.sampled_from([-1, -0.2, 0, 0.2, 1]),
-    steps=st.one_of(st.just(0), st.floats(-3, 3)),
-    far=st.one_of(st.just(0), st.floats(-100, 100)),
+near_a_kink = st.tuples(
+    st.floats(-1e6, 1e6),
+    st.sampled_from([-1, -0.2, 0, 0.2, 1]),
+    st.one_of(st.just(0), st.floats(-3, 3)),
+    st.one_of(st.just(0), st.floats(-100, 100)),
 )
-def test_a_right_gradient_is_never_refused_however_close_to_a_kink(
-    loss, target, edge, steps, far
-):
-    step = 6e-6 * max(1.0, abs(target))  # about that of the differences
-    assert check_gradient(loss, [target + edge + steps * step + far], [target]).agrees
+
+
+@every_loss
+@given(st.lists(near_a_kink, min_size=5, max_size=20))
+def test_a_right_gradient_is_never_refused_however_close_to_a_kink(loss, cases):
+    targets, edges, steps, far = np.array(cases).T
+    step = 6e-6 * np.maximum(1.0, np.abs(targets))  # about that of the differences
+    scores = targets + edges + steps * step + far
+    assert check_gradient(loss, scores, targets).agrees
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,83 @@ def test_the_worst_entry_is_named_with_its_error():
     assert autograd.allowed == pytest.approx(
         64 * 2.0**-52 * max(np.abs(SCORES).max(), np.abs(TARGETS).max())
     )
+
+
+STEP = 2.0 ** (-52 / 3)
+
+
+@pytest.mark.parametrize("score", [0.0, 0.5, -0.5, 8.0, -1e3])
+def test_what_a_difference_may_be_off_by_at_a_hit_is_its_rounding_alone(score):
+    # the loss is 0 or next to it, and a parabola has the slope of a step twice as long
+    smooth = check_gradient(SquaredError(), [score], [score]).rows[1]
+    rounding = 2.0**-52 / (STEP * max(1, abs(score)))
+    assert smooth.allowed == pytest.approx(6 * rounding, rel=1e-3)
+    kink = check_gradient(AbsoluteError(), [score], [score]).rows[1]
+    assert kink.allowed == pytest.approx(4 * rounding, rel=1e-3)
+
+
+def test_what_a_difference_may_be_off_by_grows_with_the_loss_and_with_the_score():
+    far = check_gradient(AbsoluteError(), [1000.0], [600.0]).rows[1]
+    rounding = 2.0**-52 * (400 + 1000 + 1) / (STEP * 1000)
+    assert far.allowed == pytest.approx(6 * rounding, rel=1e-3)
+
+
+def test_what_a_difference_may_be_off_by_grows_with_the_curve_that_it_ignores():
+    class Cubic(SquaredError):
+        def _value(self, scores, targets):
+            return (scores - targets) ** 3
+
+        def _gradient(self, scores, targets):
+            return 3 * (scores - targets) ** 2
+
+    bent = check_gradient(Cubic(), [1e-3], [-1e3]).rows[1]
+    flat = check_gradient(SquaredError(), [1e-3], [-1e3]).rows[1]
+    # a step h is off by h^2, one twice as long by 4 h^2
+    assert bent.absolute == pytest.approx(0, abs=bent.allowed / 2)
+    assert bent.allowed > flat.allowed
+    wide = check_gradient(Cubic(), [1e4], [1e4]).rows[1]
+    h = STEP * 1e4
+    assert wide.absolute == pytest.approx(h**2, rel=1e-6)
+    assert wide.allowed == pytest.approx(6 * 3 * h**2, rel=1e-6)
+
+
+def test_numbers_that_are_equal_have_no_error_and_no_place():
+    hits = check_gradient(SquaredError(), [1.0, 2.0], [1.0, 2.0]).rows[0]
+    assert (hits.absolute, hits.relative) == (0.0, 0.0)
+    assert hits.where == "no difference"
+    assert "no difference" in repr(check_gradient(SquaredError(), [1.0], [1.0]))
+
+
+def test_the_relative_error_is_the_largest_of_all_entries():
+    def slip(gradient):
+        return gradient + np.array([0.0, 1e-3, 0.5])
+
+    scores, targets = [0.5, 0.001, 9.0], [0.5, 0.0, 0.0]  # gradients 0, 0.001 and 1
+    row = check_gradient(Spoilt(spoil=slip), scores, targets).rows[0]
+    assert row.absolute == pytest.approx(0.5)
+    assert row.relative == pytest.approx(0.5)  # 0.001 of 0.002
+    assert row.where == "score 9, target 0"
+    lone = check_gradient(Spoilt(spoil=lambda g: g + 1e-3), [0.5], [0.5]).rows[0]
+    assert (lone.absolute, lone.relative) == (1e-3, 1.0)
+    infinite = check_gradient(Spoilt(spoil=lambda g: g * np.inf), [3.0], [0.0]).rows[0]
+    assert (infinite.absolute, infinite.relative) == (np.inf, np.inf)
+
+
+def test_of_entries_that_differ_the_worst_is_named_though_another_is_allowed_more():
+    class Bent(SquaredError):
+        def _value(self, scores, targets):
+            return (scores > 100) * scores**3 + (scores - targets) ** 2
+
+        def _gradient(self, scores, targets):
+            slip = 1e-6 * (scores < 100)
+            return (scores > 100) * 3 * scores**2 + 2 * (scores - targets) + slip
+
+    row = check_gradient(Bent(), [1.0, 1e4], [0.0, 0.0]).rows[1]
+    assert not row.agrees
+    assert row.where == "score 1, target 0"
+    assert row.absolute == pytest.approx(1e-6, rel=1e-3)
+    both = check_gradient(Bent(), [1e4], [0.0]).rows[1]
+    assert both.agrees and both.absolute > 1e-5
 
 
 def test_any_slope_between_the_two_at_a_kink_is_a_subgradient_and_no_other_is():
@@ -217,8 +296,17 @@ def test_the_table_shows_every_comparison_and_says_which_differ():
         [row.compared, row.against] for row in check.rows
     ]
     assert float(cells[1][3]) == pytest.approx(check.rows[1].absolute, rel=0.05)
-    for row, line in zip(cells, repr(check).splitlines()[1:], strict=True):
+    head, *lines = repr(check).splitlines()
+    titles = re.findall('<th scope="col">(.*?)</th>', html)
+    for row, line in zip([titles, *cells], [head, *lines], strict=True):
         assert re.split(r"\s{2,}", line) == row
+        assert line == line.rstrip()
+    for title in titles:  # a column starts in the same place in every line
+        at = head.index(title)
+        assert all(line[at - 1 : at].strip() == "" != line[at] for line in lines)
+    assert html.startswith('<table class="gradient-check"><thead><tr><th')
+    assert html.endswith("</td></tr></tbody></table>")
+    assert cells[0][3:6] == ["0", "0", f"{check.rows[0].allowed:.1e}"]
 
 
 def test_the_table_escapes_what_it_shows():
@@ -366,7 +454,11 @@ OF_CLASSES = [
 ]
 
 
-@pytest.mark.parametrize("loss, reference, scores, targets", OF_CLASSES, ids=str)
+@pytest.mark.parametrize(
+    "loss, reference, scores, targets",
+    OF_CLASSES,
+    ids=[str(row[0]) for row in OF_CLASSES],
+)
 def test_a_right_gradient_of_a_loss_of_classes_agrees(loss, reference, scores, targets):
     check = check_gradient(loss, scores, targets, reference=reference)
     assert check.agrees

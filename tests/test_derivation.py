@@ -1,5 +1,6 @@
 """A derivation is accepted exactly when every line follows from the one before it."""
 
+import random
 import re
 
 import numpy as np
@@ -28,9 +29,14 @@ from sympy import (
     symbols,
 )
 
-from lossbook import linear
-from lossbook.derivation import Derivation, DerivationError, Line, Partial, as_written
-from lossbook.linear import Linear
+from lossbook.derivation import (
+    Derivation,
+    DerivationError,
+    Line,
+    Partial,
+    _draw,
+    as_written,
+)
 
 y_hat, y, r, ell, L, x, w, b, s, q = symbols("yhat y r ell L x w b s q", real=True)
 delta = symbols("delta", positive=True)
@@ -39,6 +45,7 @@ i, j, k, c = (Idx(name, (1, C)) for name in ("i", "j", "k", "y"))
 n, d, e = Idx("n", (1, N)), Idx("d", (1, D)), Idx("e", (1, D))
 z, p, W, X, t = (IndexedBase(name, real=True) for name in "zpwxt")
 f, g = Function("f"), Function("g")
+PRIOR = IndexedBase("a", positive=True)
 
 RESIDUAL = {r: y_hat - y}
 LOGISTIC = {q: 1 / (1 + exp(-s)), s: w * x + b}
@@ -107,6 +114,12 @@ RIGHT = {
     ),
     "a power": ((1 - x) ** delta, -delta * (1 - x) ** (delta - 1), x, None),
     "an entry with a number": (z[1] ** 2 * z[2], 2 * z[1] * z[2], z[1], None),
+    "a sum of abbreviations, in one of them": (
+        Sum(p[k] ** 2, k),
+        2 * p[i],
+        p[i],
+        SOFTMAX,
+    ),
 }
 
 
@@ -225,6 +238,12 @@ WRONG = {
         RESIDUAL,
     ),
     "clipped on one side": (HUBER, Min(y_hat - y, delta), y_hat, RESIDUAL),
+    "differences for a second derivative": (  # right for every parabola
+        Partial(f(x), x),
+        f(x + 2) - 2 * f(x + 1) + f(x),
+        x,
+        None,
+    ),
     "no real value on one side": (
         x**2,
         Piecewise((2 * x, x > 0), (log(x), True)),
@@ -252,6 +271,10 @@ WRONG_EQUAL = {
     "of the range of a sum": (Sum(z[k], k), z[C], None),
     "of a square of a sum": (Sum(z[k], k) ** 2, Sum(z[k] ** 2, k), None),
     "of two free indices": (z[i] * p[j], z[j] * p[i], None),
+    "of four free indices": (z[i] * z[j] * p[k] * p[c], z[i] * z[j] * p[k] ** 2, None),
+    "from three classes on": (x, x + (C - 1) * (C - 2) * z[i], None),
+    "of two sizes": (Sum(1, n) + 0 * z[i], Sum(1, d) + 0 * z[i], None),
+    "large, 1e-29 of it": (x + 10**40, x + 10**40 + 10**11, None),
 }
 
 
@@ -269,6 +292,9 @@ RIGHT_EQUAL = {
     "sum of a constant": (Sum(x, k), C * x),
     "any function": (f(x) - f(x), Integer(0)),
     "where both have a value": (exp(log(x)) + 0 * x, x),
+    "four free indices": (z[i] * z[j] * p[k] * p[c], p[c] * p[k] * z[j] * z[i]),
+    "an entry that is known to be positive": (sqrt(PRIOR[i] ** 2), PRIOR[i]),
+    "large, to 1e-31 of it": (x + 10**40, x + 10**40 + 10**9),
 }
 
 
@@ -382,6 +408,14 @@ def test_the_error_shows_the_line_the_one_before_the_point_and_the_difference():
         error.difference,
     ]
     np.testing.assert_allclose([float(number) for number in shown], expected, rtol=1e-4)
+    digits = [
+        12,
+        12,
+        6,
+    ]  # of what it should be, what it is, and by how much they differ
+    assert list(shown[2:]) == [
+        f"{e:.{n}g}" for e, n in zip(expected[2:], digits, strict=True)
+    ]
 
 
 def test_the_point_of_an_indexed_error_names_size_indices_and_entries():
@@ -407,9 +441,79 @@ def test_verdicts_say_how_each_line_was_proved():
     ]
 
 
+VERDICTS = {
+    "a product rule": (x**2 * y, 2 * x * y, x, "algebra"),
+    "what only simplifies to zero": (
+        exp(-x) / (1 + exp(-x)),
+        1 / (1 + exp(x)),
+        None,
+        "algebra",
+    ),
+    "a step of a kink": (*RIGHT["a maximum"][:3], "points"),
+    "any function": (f(x), f(x) * 1, None, "points"),
+    "an index, though SymPy could": (z[i] + z[i], 2 * z[i], None, "points"),
+    "an equation SymPy has no proof of": (
+        sqrt(x**2 + 2 * Abs(x) + 1),
+        Piecewise((1 + x, x > 0), (1 - x, True)),
+        None,
+        "points",
+    ),
+}
+
+
+@pytest.mark.parametrize("first, second, wrt, verdict", VERDICTS.values(), ids=VERDICTS)
+def test_by_algebra_is_said_only_of_what_sympy_proves_for_all_numbers(
+    first, second, wrt, verdict
+):
+    assert derivation(first, second, wrt=wrt).verify() == ["definition", verdict]
+
+
+def test_two_runs_look_at_the_same_points():
+    def point():
+        with pytest.raises(DerivationError) as caught:
+            derivation(x * y, x + y).verify()
+        return caught.value.point
+
+    assert point() == point()
+
+
+def test_an_index_inside_an_abbreviation_takes_every_value():
+    with pytest.raises(DerivationError) as caught:
+        derivation(s, 2 * s, where={s: z[i]}).verify()
+    assert {"C", "i"} < set(caught.value.point)
+    derivation(2 * s, s + s, where={s: z[i]}).verify()
+    with pytest.raises(DerivationError) as caught:
+        derivation(p[1], p[1] * z[j], where={p[i]: z[i] + z[j]}).verify()
+    assert "j" in caught.value.point and "i" not in caught.value.point
+
+
+@pytest.mark.parametrize(
+    "assumed, low, high",
+    [
+        ({"integer": True, "positive": True}, 1, 5),
+        ({"integer": True}, -5, 5),
+        ({"nonnegative": True}, 0, np.inf),
+        ({"real": True}, -np.inf, np.inf),
+    ],
+)
+def test_a_point_respects_what_is_assumed_and_varies_its_scale(assumed, low, high):
+    symbol, rng = symbols("m", **assumed), random.Random(0)
+    drawn = [float(_draw(symbol, rng)) for _ in range(400)]
+    assert min(drawn) >= low and max(drawn) <= high
+    if "integer" in assumed:
+        assert set(drawn) == set(range(low, high + 1))
+        return
+    assert (min(drawn) < 0) == (low < 0)
+    sizes = np.abs(drawn)
+    assert np.mean(sizes < 0.05) > 0.05 and np.mean(sizes > 2) > 0.05
+    assert max(sizes) < 30  # exponentials of it stay numbers
+
+
 def test_a_step_with_too_few_points_to_check_is_refused():
     nowhere = log(-(x**2) - 1)
-    with pytest.raises(DerivationError, match="could not be checked") as caught:
+    with pytest.raises(
+        DerivationError, match="could not be checked.* at only 0 of 1280 random points"
+    ) as caught:
         derivation(nowhere, nowhere).verify()
     assert (caught.value.line, caught.value.point, caught.value.difference) == (
         2,
@@ -435,6 +539,42 @@ def test_evaluate_takes_numbers_lists_and_arrays():
     )
 
 
+@pytest.mark.parametrize("score", [0.5, 20.0, 200.0, 1e3, 1e4])
+def test_evaluate_keeps_digits_until_one_minus_a_probability_is_not_zero(score):
+    log_odds = derivation(log(q / (1 - q)), where={q: 1 / (1 + exp(-s))})
+    assert log_odds.evaluate({"s": score}) == pytest.approx(score, rel=1e-15)
+
+
+def test_evaluate_gives_nan_where_there_is_no_finite_real_value():
+    assert np.isnan(derivation(log(x)).evaluate({"x": -1.0}))
+    assert np.isnan(derivation(1 / x).evaluate({"x": 0.0}))
+    assert np.isnan(derivation(log(Integer(-1), evaluate=False)).evaluate({}))
+    np.testing.assert_array_equal(
+        derivation(sqrt(x)).evaluate({"x": [4.0, -4.0, 9.0]}), [2.0, np.nan, 3.0]
+    )
+
+
+def test_evaluate_takes_several_indices_and_several_samples_at_once():
+    matrix = np.arange(6.0).reshape(2, 3)
+    total = derivation(Sum(X[n, d] * W[d], d))
+    values = {"x": matrix, "w": [1.0, 10.0, 100.0], "D": 3, "N": 2}
+    assert [total.evaluate({**values, "n": row}) for row in (1, 2)] == [210.0, 543.0]
+    entry = derivation(z[i] - z[1])
+    samples = np.array([[1.0, 2.0], [5.0, 9.0]])  # a class a row
+    values = {"z": samples, "C": 2, "i": 2}
+    np.testing.assert_array_equal(entry.evaluate(values), [4.0, 7.0])
+    assert derivation(2 * C).evaluate({"C": 3}) == 6.0
+
+
+def test_written_out_puts_in_abbreviations_sums_and_derivatives():
+    whole = derivation(-log(p[c]), where=SOFTMAX)
+    z1, z2 = symbols("z[1] z[2]", real=True)
+    meant = whole.written_out(Partial(ell, z[i]), {C: 2, i: 1, c: 2})
+    share = exp(z1) / (exp(z1) + exp(z2))
+    assert (meant - share).simplify() == 0
+    assert derivation(r, where=RESIDUAL).written_out(r**2) == (y_hat - y) ** 2
+
+
 @given(st.lists(st.floats(-8, 8), min_size=2, max_size=5), st.data())
 def test_evaluate_of_the_softmax_gradient_is_what_autograd_finds(scores, data):
     label = data.draw(st.integers(1, len(scores)))
@@ -454,7 +594,7 @@ def test_evaluate_of_the_softmax_gradient_is_what_autograd_finds(scores, data):
     "values, message",
     [
         ({"C": 2, "i": 1, "y": 1}, "no value for z"),
-        ({"z": [0.0, 1.0], "C": 2, "y": 1}, "no value for i"),
+        ({"z": [0.0, 1.0], "C": 2, "y": 1}, "no value for i; got z, C, y"),
         ({"z": [0.0, 1.0], "C": 2, "i": 1}, "no value for y"),
         ({"z": [0.0, 1.0], "i": 1, "y": 1}, "no value for C"),
         ({}, "no value for .*got none"),
@@ -493,6 +633,16 @@ LINE = Line(x, "start")
         ),
         (lambda: Derivation(ell, [LINE], {x + 1: y}), TypeError, "a key must be"),
         (
+            lambda: Derivation(ell, [LINE], smallest_size=0),
+            ValueError,
+            "smallest_size must be at least 1, got 0",
+        ),
+        (
+            lambda: Derivation(ell, [LINE], None, 1.5),
+            TypeError,
+            "smallest_size must be an integer",
+        ),
+        (
             lambda: Derivation(ell, [Line(z[Idx("k")], "start")]),
             ValueError,
             "index needs a range",
@@ -514,41 +664,29 @@ def test_what_is_no_derivation_is_refused_when_it_is_made(make, error, message):
         make()
 
 
+def test_numbers_of_python_are_taken_as_sympy_has_them():
+    whole = Derivation(ell, [Line(4, "start"), Line(2 * x, "with x")], {x: Integer(2)})
+    assert whole.lines[0].expression == Integer(4)
+    assert whole.verify() == ["definition", "algebra"]
+    assert whole.evaluate({}) == 4.0
+
+
+def test_a_smallest_size_spares_the_sizes_below_it():
+    first, second = z[i] / (C - 1), 2 * z[i] / (2 * C - 2)
+    lines = [Line(first, "shared among the others"), Line(second, "twice both")]
+    with pytest.raises(DerivationError, match="could not be checked"):
+        Derivation(ell, lines).verify()
+    assert len(Derivation(ell, lines, smallest_size=2).verify()) == 2
+    wrong = [lines[0], Line(second * KroneckerDelta(C, 2), "for two classes")]
+    with pytest.raises(DerivationError) as caught:
+        Derivation(ell, wrong, smallest_size=2).verify()
+    assert caught.value.point["C"] == 3
+
+
 def test_a_wrong_derivation_cannot_be_shown():
     wrong = derivation(r**2, r, wrt=y_hat, where=RESIDUAL)
     with pytest.raises(DerivationError):
         wrong._repr_markdown_()
-
-
-def test_the_derivation_of_the_linear_layer_is_what_its_gradients_compute():
-    general = linear.derivation()
-    assert general.verify() == ["definition", "points", "points"]
-
-    def squared(e):
-        return e.replace(
-            lambda a: a.func.__name__ == "ell" and len(a.args) == 2,
-            lambda a: (a.args[0] - a.args[1]) ** 2,
-        )
-
-    lines = [
-        Line(squared(line.expression), line.reason, line.wrt) for line in general.lines
-    ]
-    concrete = Derivation(general.name, lines, general.where)
-    assert len(concrete.verify()) == 3
-    rng = np.random.default_rng(0)
-    features, targets, weights = (
-        rng.normal(size=(4, 3)),
-        rng.normal(size=4),
-        rng.normal(size=3),
-    )
-    values = {"N": 4, "D": 3, "x": features, "y": targets, "w": weights, "b": 0.7}
-    model = Linear(weights, 0.7)
-    ours = model.gradients(features, 2 * (model.scores(features) - targets) / 4)[
-        "weights"
-    ]
-    np.testing.assert_allclose(
-        [concrete.evaluate({**values, "j": j}) for j in (1, 2, 3)], ours, rtol=1e-13
-    )
 
 
 def test_symbols_that_look_alike_but_are_not_are_refused():
@@ -565,6 +703,14 @@ def test_a_line_that_is_undefined_where_the_one_before_is_defined_is_refused():
         lines = [Line(x, "a number"), Line(x**2 / (x - x), "divided by zero")]
     with pytest.raises(DerivationError, match="has no finite real value"):
         Derivation(symbols("ell"), lines).verify()
+
+
+@pytest.mark.parametrize("size, allowed", [(0, -30), (8, -22), (-9, -39), (-20, -40)])
+def test_two_lines_agree_to_30_digits_and_below_1e_10_to_1e_40(size, allowed):
+    number, rounding = Rational(10) ** size, Rational(10) ** allowed
+    assert len(derivation(number, number + rounding * 7 / 10).verify()) == 2
+    with pytest.raises(DerivationError):
+        derivation(number, number + rounding * 12 / 10).verify()
 
 
 def test_small_numbers_are_compared_on_their_own_scale():

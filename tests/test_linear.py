@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from lossbook import linear
+from lossbook.derivation import Derivation, Line
 from lossbook.linear import Linear
 
 numbers = st.floats(-100, 100)
@@ -152,3 +154,36 @@ def test_integers_become_floats():
 def test_bad_input_is_refused_by_name(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_the_derivation_of_the_linear_layer_is_what_its_gradients_compute():
+    general = linear.derivation()
+    assert general.verify() == ["definition", "points", "points"]
+    assert repr(general).splitlines()[0] == "Derivation of L"
+    assert general._where_latex() == r"$s_{n} = \sum_{k=1}^{D} x_{nk} w_{k} + b$"
+
+    def squared(e):
+        return e.replace(
+            lambda a: a.func.__name__ == "ell" and len(a.args) == 2,
+            lambda a: (a.args[0] - a.args[1]) ** 2,
+        )
+
+    lines = [
+        Line(squared(line.expression), line.reason, line.wrt) for line in general.lines
+    ]
+    concrete = Derivation(general.name, lines, general.where)
+    assert len(concrete.verify()) == 3
+    rng = np.random.default_rng(0)
+    features, targets, weights = (
+        rng.normal(size=(4, 3)),
+        rng.normal(size=4),
+        rng.normal(size=3),
+    )
+    values = {"N": 4, "D": 3, "x": features, "y": targets, "w": weights, "b": 0.7}
+    model = Linear(weights, 0.7)
+    ours = model.gradients(features, 2 * (model.scores(features) - targets) / 4)[
+        "weights"
+    ]
+    np.testing.assert_allclose(
+        [concrete.evaluate({**values, "j": j}) for j in (1, 2, 3)], ours, rtol=1e-13
+    )

@@ -6,16 +6,20 @@ import inspect
 import itertools
 import math
 import pickle
+import re
 from dataclasses import FrozenInstanceError, fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import sympy
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 import lossbook.losses
+from lossbook._printing import latex
 from lossbook.losses import (
     AbsoluteError,
     AsymmetricLoss,
@@ -355,7 +359,11 @@ def test_the_last_line_of_the_derivation_is_the_gradient_in_every_class(
         )
 
 
-@every_loss
+# two losses with other numbers in them may share their symbols
+DERIVED = {(type(loss), repr(loss.derivation())): loss for loss in LOSSES}
+
+
+@pytest.mark.parametrize("loss", DERIVED.values(), ids=str)
 def test_the_derivation_is_proved(loss):
     assert loss.derivation().verify()[0] == "definition"
 
@@ -886,3 +894,48 @@ def test_a_loss_is_a_value_that_cannot_be_changed(loss):
 
 def test_different_losses_are_not_equal():
     assert len(set(LOSSES)) == len(LOSSES)
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_nothing_is_made_on_another_device_or_of_another_type(loss, dtype):
+    shape, n_classes = (2, 3), (4,) if kind(loss) is SoftmaxLoss else ()
+    scores = torch.zeros((*shape, *n_classes), dtype=dtype, device="meta")
+    loss = fitted(loss, scores)
+    targets = torch.zeros(shape, dtype=torch.int64, device="meta")
+    value, gradient = loss._value_and_gradient(*loss._fitted(scores, targets))
+    assert value.is_meta and gradient.is_meta
+    assert value.dtype == gradient.dtype == dtype
+    assert (value.shape, gradient.shape) == (targets.shape, scores.shape)
+    listed = loss._fitted(scores, np.zeros(shape, dtype=int).tolist())[1]
+    assert listed.is_meta
+    assert loss._fitted(scores[0, :0], [])[1].is_meta
+
+
+def test_what_is_not_given_is_what_papers_and_frameworks_take():
+    assert HuberLoss() == HuberLoss(delta=1)
+    assert CrossEntropy() == CrossEntropy(label_smoothing=0)
+    assert WeightedBinaryCrossEntropy(3) == WeightedBinaryCrossEntropy(3, neg_weight=1)
+    assert BinaryFocalLoss() == BinaryFocalLoss(gamma=2, alpha=0.25)
+    assert FocalLoss() == FocalLoss(gamma=2, weights=None)
+    assert AsymmetricLoss() == AsymmetricLoss(gamma_pos=0, gamma_neg=4, margin=0.05)
+    balanced = ClassBalancedLoss(CrossEntropy(), counts=(9, 1))
+    assert balanced == ClassBalancedLoss(CrossEntropy(), counts=(9, 1), beta=0.999)
+    assert LogitAdjustedLoss(THREE) == LogitAdjustedLoss(priors=THREE, tau=1)
+
+
+NOTATION = Path(__file__).parents[2] / "book/notation.md"
+
+
+@every_loss
+def test_every_letter_of_a_derivation_stands_on_the_page_of_notation(loss):
+    mathematics = NOTATION.read_text().split("$")[1::2]
+    letters = set(re.findall(r"\\?[A-Za-z]+", " ".join(mathematics)))
+    derivation = loss.derivation()
+    expressions = [line.expression for line in derivation.lines]
+    expressions += [*derivation.where, *derivation.where.values(), derivation.name]
+    symbols = set().union(*(e.atoms(sympy.Symbol) for e in expressions))
+    assert symbols
+    for symbol in symbols:
+        letter = re.search(r"\\?[A-Za-z]+", latex(symbol)).group()
+        assert letter in letters, f"{symbol} is not on the page of notation"

@@ -308,6 +308,17 @@ def test_another_unit_is_refused(unit):
             function([0.5, 0.5], [0.5, 0.5], unit=unit)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_eight_roundings_for_each_outcome_are_allowed_and_no_more(sign):
+    for dtype in (np.float32, np.float64):
+        q = np.full(4, 0.25, dtype=dtype)
+        q[0] += sign * 30 * np.finfo(dtype).eps
+        assert entropy(q) == pytest.approx(math.log(4), rel=1e-5)
+        q[0] += sign * 4 * np.finfo(dtype).eps
+        with pytest.raises(ValueError, match="q must sum to one"):
+            entropy(q)
+
+
 def test_rounding_of_the_sum_is_allowed_for():
     for dtype in (np.float32, np.float64):
         q = np.full(1000, 1 / 1000, dtype=dtype)

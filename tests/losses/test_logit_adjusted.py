@@ -138,4 +138,14 @@ def test_bad_input_is_refused_by_name(call, error, message):
 
 
 def test_priors_that_were_rounded_are_taken():
-    assert LogitAdjustedLoss((0.33, 0.33, 0.33)).priors == (0.33, 0.33, 0.33)
+    for priors in ((0.33, 0.33, 0.33), (0.505, 0.505), (0.495, 0.495)):
+        assert LogitAdjustedLoss(priors).priors == priors
+    for priors in ((0.5, 0.511), (0.5, 0.489)):
+        with pytest.raises(ValueError, match="priors must sum to one"):
+            LogitAdjustedLoss(priors)
+
+
+def test_the_adjustment_is_whole_unless_told():
+    whole = adjust_logits([1.0, 2.0, 3.0], PRIORS)
+    np.testing.assert_array_equal(whole, adjust_logits([1.0, 2.0, 3.0], PRIORS, tau=1))
+    np.testing.assert_allclose(whole, [1, 2, 3] - np.log(PRIORS))
