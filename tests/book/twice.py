@@ -1,0 +1,67 @@
+"""Build the whole book twice, each time cold, and compare the two sites byte for byte.
+`make twice` runs it."""
+
+import os
+import subprocess
+import sys
+from itertools import zip_longest
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def build(checkout, output, seed):
+    """Build the book of a checkout into output/_build/html, with nothing remembered from
+    before: no executed chapter, no text of docstrings, no list of fonts. Python orders
+    its sets by the seed."""
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", "."]
+    command += ["--path-output", output, "-W", "-n", "--keep-going"]
+    environment = os.environ | {
+        "PYTHONHASHSEED": str(seed),
+        "PYTHONPATH": str(checkout / "src"),
+        "XDG_CACHE_HOME": str(output / "cache"),
+    }
+    subprocess.run(command, cwd=checkout, env=environment, check=True)
+    return output / "_build" / "html"
+
+
+def differences(first, second):
+    """A line for each file that only one of two folders has, or that differs."""
+    return [
+        line
+        for name in sorted(files(first) | files(second))
+        if (line := difference(first / name, second / name, name))
+    ]
+
+
+def files(folder):
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def difference(first, second, name):
+    """Where two files part; None if they are the same."""
+    if not (first.exists() and second.exists()):
+        return f"{name}: only in {(first if first.exists() else second).parent}"
+    lines = [path.read_bytes().split(b"\n") for path in (first, second)]
+    for number, (a, b) in enumerate(zip_longest(*lines, fillvalue=b""), 1):
+        if a != b:
+            column = len(os.path.commonprefix([a, b]))
+            near = slice(max(0, column - 60), column + 60)
+            return f"{name}:{number}:\n    {a[near]}\n    {b[near]}"
+
+
+def main():
+    folder = ROOT / "_build" / "twice"
+    subprocess.run(["rm", "-rf", folder], check=True)
+    sites = [build(ROOT, folder / str(seed), seed) for seed in (1, 2)]
+    found = differences(*sites)
+    print("\n".join(found) or f"{len(files(sites[0]))} files, the same twice.")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
