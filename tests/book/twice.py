@@ -2,9 +2,9 @@
 `make twice` runs it."""
 
 import os
+import shutil
 import subprocess
 import sys
-from itertools import zip_longest
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -46,17 +46,17 @@ def difference(first, second, name):
     """Where two files part; None if they are the same."""
     if not (first.exists() and second.exists()):
         return f"{name}: only in {(first if first.exists() else second).parent}"
-    lines = [path.read_bytes().split(b"\n") for path in (first, second)]
-    for number, (a, b) in enumerate(zip_longest(*lines, fillvalue=b""), 1):
-        if a != b:
-            column = len(os.path.commonprefix([a, b]))
-            near = slice(max(0, column - 60), column + 60)
-            return f"{name}:{number}:\n    {a[near]}\n    {b[near]}"
+    a, b = first.read_bytes(), second.read_bytes()
+    if a != b:
+        place = len(os.path.commonprefix([a, b]))
+        near = slice(max(0, place - 60), place + 60)
+        line = a.count(b"\n", 0, place) + 1
+        return f"{name}:{line}:\n    {a[near]}\n    {b[near]}"
 
 
 def main():
     folder = ROOT / "_build" / "twice"
-    subprocess.run(["rm", "-rf", folder], check=True)
+    shutil.rmtree(folder, ignore_errors=True)
     sites = [build(ROOT, folder / str(seed), seed) for seed in (1, 2)]
     found = differences(*sites)
     print("\n".join(found) or f"{len(files(sites[0]))} files, the same twice.")
