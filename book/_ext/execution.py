@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -110,6 +111,9 @@ def execute_outdated(app, env, added, changed, removed):
                 f"executed {name} in {sum(seconds.values()):.1f} s (kernel start "
                 f"{seconds['kernel']:.1f}, imports {seconds['imports']:.1f}, work {seconds['work']:.1f})"
             )
+    except KeyboardInterrupt:
+        # not to wait for the chapters that run; their kernels end with this process
+        os._exit(128 + signal.SIGINT)
     finally:
         pool.shutdown(cancel_futures=True)
     if failures:

@@ -1,6 +1,7 @@
 """The built book, served to a real browser; and small books, built with its
 extensions."""
 
+import contextlib
 import functools
 import os
 import subprocess
@@ -55,6 +56,16 @@ def run_sphinx(folder, program=SPHINX):
         capture_output=True,
         text=True,
     )
+
+
+def reached(gate, running):
+    """The gate's other end, once the running process waits at it."""
+    while True:
+        try:
+            return os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # nobody reads it yet
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                pytest.fail(running.communicate(timeout=0.1)[1])
 
 
 def lay_out(tab):

@@ -1,11 +1,11 @@
 """Build a small book with Sphinx, and have the build meet a fault at one of its writes:
 
-    python fault.py count|kill|full N [arguments of Sphinx]
+    python fault.py FAULT N [arguments of Sphinx]
 
 A write is an event of Python's that creates, opens for writing, renames or removes a file
-or folder below `_build`. `kill` cuts what was written last in half and kills the process
-at the Nth; `full` lets it and every later one fail as on a full disk. `count` writes the
-number of them to `writes` in the current folder.
+or folder below `_build`. The fault `kill` cuts what was written last in half and kills
+the process at the Nth. The name of an error, as ENOSPC, lets it and every later one that
+needs space fail with it. `count` writes the number of them to the file `writes`.
 """
 
 import errno
@@ -24,6 +24,10 @@ count = 0
 last = None
 
 
+def needs_space(event):
+    return event in ("open", "os.mkdir")
+
+
 def watch(event, arguments):
     global count, last
     opened = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
@@ -37,8 +41,9 @@ def watch(event, arguments):
         if last and os.path.isfile(last):
             os.truncate(last, os.path.getsize(last) // 2)
         os.kill(os.getpid(), signal.SIGKILL)
-    if fault == "full" and count >= moment and event in ("open", "os.mkdir"):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+    if fault in errno.errorcode.values() and count >= moment and needs_space(event):
+        number = getattr(errno, fault)
+        raise OSError(number, os.strerror(number), path)
     last = path if opened else None
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def build(checkout, output, seed):
+def build(checkout, output, seed, *options):
     """Build the book of a checkout into output/_build/html, with nothing remembered from
     before: no executed chapter, no text of docstrings, no list of fonts. Python orders
     its sets by the seed."""
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", "."]
-    command += ["--path-output", output, "-W", "-n", "--keep-going"]
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [program, "build", ".", "--path-output", output, *options]
     environment = os.environ | {
         "PYTHONHASHSEED": str(seed),
         "PYTHONPATH": str(checkout / "src"),
@@ -57,7 +57,8 @@ def difference(first, second, name):
 def main():
     folder = ROOT / "_build" / "twice"
     shutil.rmtree(folder, ignore_errors=True)
-    sites = [build(ROOT, folder / str(seed), seed) for seed in (1, 2)]
+    options = ["-W", "-n", "--keep-going"]
+    sites = [build(ROOT, folder / str(seed), seed, *options) for seed in (1, 2)]
     found = differences(*sites)
     print("\n".join(found) or f"{len(files(sites[0]))} files, the same twice.")
     return 1 if found else 0
