@@ -3,23 +3,30 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
+# stops make with one line, or is nothing
+WRITABLE = $(if $(shell test -w . && echo yes),,$(error This folder is read-only: copy it to one that you may write to, and run make there))
+
+# one make at a time runs the rest of such a line; a lock ends with who holds it
+LOCKED = mkdir -p .venv && exec 9>.venv/.lock && $(PYTHON) -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' &&
+
 .DEFAULT_GOAL := help
-.PHONY: help book test soak mutation pdf class lab assignments grade comparison bench lock clean
+.PHONY: help book test soak mutation twice digits pdf class lab assignments grade comparison bench lock clean
 # a target whose recipe failed half-way must not look finished next time
 .DELETE_ON_ERROR:
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
 
+# pip writes a package's RECORD last, and without it takes for installed what was killed before
 $(INSTALLED): requirements.txt requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit(f"The book needs Python 3.11 or newer, and $(PYTHON) is {v}. Try: make PYTHON=python3.11")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	$(WRITABLE)@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit(f"The book needs Python 3.11 or newer, and $(PYTHON) is {v}. Try: make PYTHON=python3.11")'
+	$(LOCKED) for info in .venv/lib/python*/site-packages/*.dist-info; do test -e "$$info/RECORD" || rm -rf "$$info"; done
+	$(LOCKED) $(PYTHON) -m venv .venv
+	$(LOCKED) $(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
 	touch $@
 
-# Sphinx reports a page's warnings only when it reads the page, so after a failure it must read all again.
 book: $(INSTALLED) ## execute the chapters that changed and write the site to _build/html
-	$(BIN)/jupyter-book build . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
+	$(WRITABLE)$(BIN)/jupyter-book build . -W -n --keep-going
 
 test: book ## build the book, then run all tests
 	$(BIN)/python -m pytest -n auto
@@ -38,6 +45,12 @@ $(TOOLS): tests/mutation/requirements.txt $(INSTALLED)
 
 mutation: $(TOOLS) ## plant mistakes in the losses and derivations, one at a time: do the tests notice?
 	PYTHONPATH=$(TOOLS) $(BIN)/python tests/mutation/run.py
+
+twice: $(INSTALLED) ## build the book twice from nothing, and compare every file
+	$(BIN)/python -m tests.book.twice
+
+digits: book ## execute the chapters as on an old processor, and show what they print otherwise
+	$(BIN)/python -m tests.book.digits
 
 # The second build puts the link to the PDF on the front page.
 pdf: book ## print the whole book to a PDF and link to it on the front page (needs Chromium or Chrome)

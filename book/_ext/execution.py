@@ -5,7 +5,8 @@ MyST-NB takes a chapter's results from jupyter-cache when the code cells are the
 That is not enough: the chapter's numbers also come from `src/`. So each cached result
 keeps, in the `data` of its record, the digest of every file it came from: the files of
 the watched package, and the scripts beside the chapter, that the kernel had imported or
-opened when the chapter ended, and the lock file, which stands for all other packages.
+opened when the chapter ended, and the lock file, which stands for all other packages;
+and that of the result itself, which may be half-written or damaged.
 When one of them has changed, the result is dropped and the chapter executed here.
 MyST-NB then finds every chapter in the cache and executes nothing itself.
 """
@@ -15,12 +16,16 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.cache.db import NbCacheRecord
 from myst_nb.core.read import create_nb_reader
 from myst_nb.sphinx_ import NbMetadataCollector
 from nbclient import NotebookClient
@@ -48,7 +53,7 @@ def execute_outdated(app, env, added, changed, removed):
     """Bring the cache up to date; return the chapters that Sphinx must read again
     because of it."""
     root = Path(app.srcdir).resolve()
-    cache = get_cache(env.mystnb_config.execution_cache_path)
+    cache = open_cache(env.mystnb_config.execution_cache_path)
     chapters = {
         name: nb for name in sorted(env.found_docs) if (nb := read_chapter(env, name))
     }
@@ -56,8 +61,8 @@ def execute_outdated(app, env, added, changed, removed):
     outdated = {}
     for name, notebook in chapters.items():
         record = find_record(cache, notebook)
-        if record and not is_current(record, root):
-            cache.remove_cache(record.pk)
+        if record and not is_current(record, cache, root):
+            remove(record, cache)
             record = None
         if not record:
             outdated[name] = notebook
@@ -74,7 +79,8 @@ def execute_outdated(app, env, added, changed, removed):
     watched = app.config.execution_package, app.config.execution_lock
     digests = hash_files(root, *watched, scripts)
     failures = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
         running = {
             pool.submit(execute, env, name, nb, root): name
             for name, nb in outdated.items()
@@ -91,6 +97,7 @@ def execute_outdated(app, env, added, changed, removed):
                     file: digests.get(file)
                     for file in [*files, app.config.execution_lock]
                 },
+                "result": digest_of_result(notebook, cache),
                 "seconds": seconds,
                 "execution_seconds": sum(
                     seconds.values()
@@ -104,6 +111,11 @@ def execute_outdated(app, env, added, changed, removed):
                 f"executed {name} in {sum(seconds.values()):.1f} s (kernel start "
                 f"{seconds['kernel']:.1f}, imports {seconds['imports']:.1f}, work {seconds['work']:.1f})"
             )
+    except KeyboardInterrupt:
+        # not to wait for the chapters that run; their kernels end with this process
+        os._exit(128 + signal.SIGINT)
+    finally:
+        pool.shutdown(cancel_futures=True)
     if failures:
         # not an exception of Sphinx's: Jupyter Book would bury the message under its
         # own traceback
@@ -148,11 +160,49 @@ def find_record(cache, notebook):
         return None
 
 
-def is_current(record, root):
+def open_cache(path):
+    """The cache; an empty one if its database is damaged."""
+    cache = get_cache(path)
+    try:
+        with cache.db.connect() as connection:
+            check = connection.exec_driver_sql("PRAGMA integrity_check").scalar()
+        cache.list_cache_records()
+        cache.list_project_records()
+        cache.get_cache_limit()  # so that each of its tables has been read
+        whole = check == "ok"
+    except Exception:  # SQLAlchemy's, or of the JSON in a table
+        whole = False
+    if not whole:
+        logger.info("the cache of the chapters' results is damaged, and emptied")
+        cache.clear_cache()
+    return cache
+
+
+def is_current(record, cache, root):
     files = record.data.get("files")  # absent from a result that MyST-NB made itself
-    return bool(files) and all(
-        hash_file(root / name) == known for name, known in files.items()
+    return (
+        bool(files)
+        and hash_file(result_file(record, cache)) == record.data.get("result", "")
+        and all(hash_file(root / name) == known for name, known in files.items())
     )
+
+
+def remove(record, cache):
+    """As `cache.remove_cache`, which refuses when the result's file is missing."""
+    folder = result_file(record, cache).parent
+    if folder.exists():
+        shutil.rmtree(folder)
+    NbCacheRecord.remove_records([record.pk], cache.db)
+
+
+def result_file(record, cache):
+    return cache.path / "executed" / record.hashkey / "base.ipynb"
+
+
+def digest_of_result(notebook, cache):
+    """Of what the cache is about to write to the result's file."""
+    kept, _ = cache.create_hashed_notebook(notebook)
+    return hashlib.sha256(nbformat.writes(kept).encode()).hexdigest()
 
 
 def hash_files(root, package, lock, scripts):

@@ -1,7 +1,11 @@
-"""The built book, served to a real browser."""
+"""The built book, served to a real browser; and small books, built with its
+extensions."""
 
+import contextlib
 import functools
 import os
+import subprocess
+import sys
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,13 +16,56 @@ from book._pdf.book_pdf import ARGUMENTS, find_browser
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
-
+EXTENSIONS = ROOT / "book" / "_ext"
+SPHINX = ["-m", "sphinx"]
 
 CHAPTERS = sorted(
     path.relative_to(ROOT).with_suffix("")
     for path in (ROOT / "book").glob("*/*.md")
     if "\nkernelspec:" in path.read_text(encoding="utf-8")[:1000]
 )
+
+
+def write_files(folder, files):
+    """Write texts by their names."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def sphinx_command(program=SPHINX):
+    """What builds the small book in the current folder into `_build/html`, its warnings
+    as errors."""
+    options = ["-W", "--keep-going", "-b", "html", "-d", "_build/.doctrees"]
+    return [sys.executable, *program, *options, ".", "_build/html"]
+
+
+def sphinx_environment(folder):
+    """The extensions, and the small book's package if it has one, can be imported."""
+    return os.environ | {
+        "PYTHONPATH": f"{EXTENSIONS}{os.pathsep}{folder / 'src'}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def run_sphinx(folder, program=SPHINX):
+    return subprocess.run(
+        sphinx_command(program),
+        cwd=folder,
+        env=sphinx_environment(folder),
+        capture_output=True,
+        text=True,
+    )
+
+
+def reached(gate, running):
+    """The gate's other end, once the running process waits at it."""
+    while True:
+        try:
+            return os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:  # nobody reads it yet
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                pytest.fail(running.communicate(timeout=0.1)[1])
 
 
 def lay_out(tab):

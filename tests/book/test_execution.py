@@ -1,20 +1,14 @@
 """Which chapters run again after which change? Asked of a small book with a package of
 its own."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-EXTENSIONS = Path(__file__).parents[2] / "book" / "_ext"
+from tests.book.conftest import run_sphinx, write_files
 
-CONF = f"""
-import sys
-sys.path.insert(0, {str(EXTENSIONS)!r})
+CONF = """
 extensions = ["myst_nb", "execution"]
 exclude_patterns = ["_build"]
 html_theme = "basic"
@@ -51,10 +45,7 @@ def built(tmp_path_factory):
         "src/tiny/two.py": "from pathlib import Path\nVALUE = (Path(__file__).parent / 'two.txt').read_text()\n",
         "src/tiny/two.txt": "two",
     }
-    for name, text in files.items():
-        path = book / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    write_files(book, files)
     assert build(book) == {"a", "b", "c"}
     return book
 
@@ -64,31 +55,10 @@ def book(built, tmp_path):
     return shutil.copytree(built, tmp_path / "book")
 
 
-def run(book):
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-W",
-        "--keep-going",
-        "-b",
-        "html",
-        ".",
-        "_build/html",
-    ]
-    environment = os.environ | {
-        "PYTHONPATH": str(book / "src"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    return subprocess.run(
-        command, cwd=book, env=environment, capture_output=True, text=True
-    )
-
-
 def build(book):
     """Build, and return the chapters that were executed, by this project or by MyST-NB
     itself."""
-    result = run(book)
+    result = run_sphinx(book)
     assert result.returncode == 0, result.stderr
     assert (
         "Executing notebook using" not in result.stdout
@@ -184,7 +154,7 @@ def test_raising_cell(book):
             "print('alone')\n```\n\n```{code-cell} python\n:tags: [hide-input]\nfrom tiny import one\none.fail()"
         )
     )
-    result = run(book)
+    result = run_sphinx(book)
     assert result.returncode != 0
     assert (
         "c.md:17, code cell 2, line 2:\n    one.fail()\nZeroDivisionError"
@@ -201,7 +171,7 @@ def test_raising_cell(book):
 
 def test_stderr_is_a_warning(book):
     (book / "c.md").write_text(chapter("import warnings\nwarnings.warn('planted')"))
-    result = run(book)
+    result = run_sphinx(book)
     assert result.returncode != 0
     assert (
         "stderr was found in the cell outputs" in result.stderr

@@ -2,22 +2,17 @@
 fails the build."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
-EXTENSIONS = Path(__file__).parents[2] / "book" / "_ext"
+from tests.book.conftest import run_sphinx, write_files
 
-CONF = rf"""
-import sys
-sys.path.insert(0, {str(EXTENSIONS)!r})
+CONF = r"""
 extensions = ["myst_parser", "katex_math"]
 myst_enable_extensions = ["amsmath", "dollarmath"]
 exclude_patterns = ["_build"]
 html_theme = "basic"
 html_math_renderer = "katex"
 numfig = True  # as in the book
-katex_macros = {{r"\R": r"\mathbb{{R}}"}}
+katex_macros = {r"\R": r"\mathbb{R}"}
 """
 PAGE = r"""# Page
 
@@ -37,11 +32,10 @@ See {eq}`ratio` and {eq}`sum`.
 
 
 def build(folder, text):
-    (folder / "conf.py").write_text(CONF)
-    (folder / "index.md").write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", ".", "_build"]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    return (folder / "_build/index.html").read_text(encoding="utf-8"), result.stderr
+    write_files(folder, {"conf.py": CONF, "index.md": text})
+    result = run_sphinx(folder)
+    html = (folder / "_build/html/index.html").read_text(encoding="utf-8")
+    return html, result.stderr
 
 
 def test_rendered_numbered_and_linked(tmp_path):

@@ -2,24 +2,16 @@
 it are there, and those to Binder and Colab where the repository's address is known."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from nbclient import NotebookClient
 
-from tests.book.conftest import HTML
+from tests.book.conftest import HTML, run_sphinx, write_files
 from tests.book.test_site import toctree
 
-EXTENSIONS = Path(__file__).parents[2] / "book" / "_ext"
-
-CONF = f"""
-import sys
-sys.path[:0] = [{str(EXTENSIONS)!r}, "."]
-
+CONF = """
 extensions = ["myst_nb", "sphinx_exercise", "sphinxcontrib.bibtex", "katex_math",
               "notebooks", "odd", "questions"]
 myst_enable_extensions = ["dollarmath"]
@@ -149,12 +141,8 @@ def build(folder, **config):
         "part/other.md": f"{HEADER}\n# Other\n\n[Back](../index.md), [plain](../plain.md)\n",
         "plain.md": "# Plain\n\nNot a notebook.\n",
     }
-    for name, text in files.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", ".", "_build"]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    return folder / "_build", result.stderr
+    write_files(folder, files)
+    return folder / "_build/html", run_sphinx(folder).stderr
 
 
 @pytest.fixture(scope="module")

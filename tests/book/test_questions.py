@@ -2,16 +2,12 @@
 formed fails the build."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-EXTENSIONS = Path(__file__).parents[2] / "book" / "_ext"
-CONF = f"""
-import sys
-sys.path.insert(0, {str(EXTENSIONS)!r})
+from tests.book.conftest import run_sphinx, write_files
+
+CONF = """
 extensions = ["myst_parser", "questions"]
 myst_enable_extensions = ["dollarmath"]
 html_theme = "basic"
@@ -36,11 +32,10 @@ How large is *one* half?
 
 
 def build(folder, text):
-    (folder / "conf.py").write_text(CONF)
-    (folder / "index.md").write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", ".", "_build"]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    return (folder / "_build/index.html").read_text(encoding="utf-8"), result.stderr
+    write_files(folder, {"conf.py": CONF, "index.md": text})
+    result = run_sphinx(folder)
+    html = (folder / "_build/html/index.html").read_text(encoding="utf-8")
+    return html, result.stderr
 
 
 def test_every_answer_is_a_fold_with_its_verdict(tmp_path):
