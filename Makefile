@@ -14,7 +14,8 @@ help: ## list these targets
 $(INSTALLED): requirements.txt requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit(f"The book needs Python 3.11 or newer, and $(PYTHON) is {v}. Try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation -r requirements.txt
 	touch $@
 
 # Sphinx reports a page's warnings only when it reads the page, so after a failure it must read all again.
@@ -50,10 +51,12 @@ bench: $(INSTALLED) ## time a cold build, every loss against autograd, and word 
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/embeddings.py
 
-lock: $(INSTALLED) ## write the versions that .venv holds to requirements.lock
-	$(BIN)/python -m pip freeze --exclude-editable > .venv/freeze
-	sed 's/+cpu$$//' .venv/freeze > requirements.lock
-	touch $(INSTALLED)
+# For every platform and every Python that the book allows. PyTorch is left out, and with it the CUDA libraries.
+lock: ## resolve requirements.txt, and write versions and hashes to requirements.lock
+	$(PYTHON) -m venv _build/lock
+	_build/lock/bin/python -m pip install --disable-pip-version-check uv==0.13.9
+	_build/lock/bin/uv pip compile requirements.txt --output-file requirements.lock --universal --python-version 3.11 \
+		--generate-hashes --no-emit-package torch --no-emit-package lossbook --no-annotate --custom-compile-command "make lock"
 
 clean: ## remove _build, .venv and every cache (all of it can be made again)
 	rm -rf .venv _build .pytest_cache .ruff_cache .hypothesis src/*.egg-info
