@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help book test pdf class lab assignments grade comparison bench lock clean
+.PHONY: help book test pdf class lab assignments grade comparison bench lock oldest clean
 # a target whose recipe failed half-way must not look finished next time
 .DELETE_ON_ERROR:
 
@@ -57,6 +57,14 @@ lock: ## resolve requirements.txt, and write versions and hashes to requirements
 	_build/lock/bin/python -m pip install --disable-pip-version-check uv==0.13.9
 	_build/lock/bin/uv pip compile requirements.txt --output-file requirements.lock --universal --python-version 3.11 \
 		--generate-hashes --no-emit-package torch --no-emit-package lossbook --no-annotate --custom-compile-command "make lock"
+
+# The lower bounds of pyproject.toml, and of requirements.txt PyTorch and what the tests use. No test of the site.
+oldest: ## run the package's tests with the oldest versions that it allows
+	$(PYTHON) -m venv _build/oldest
+	sed -n '/torch/d; s/^    "\([a-z-]*\)>=\([0-9.]*\)",$$/\1==\2/p' pyproject.toml > _build/oldest/requirements.txt
+	grep -E '^(torch|pytest|pytest-xdist|hypothesis|mini-racer|ipywidgets)==' requirements.txt >> _build/oldest/requirements.txt
+	_build/oldest/bin/python -m pip install --disable-pip-version-check -r _build/oldest/requirements.txt
+	PYTHONPATH=src _build/oldest/bin/python -m pytest -n auto --ignore tests/book --ignore tests/assignments
 
 clean: ## remove _build, .venv and every cache (all of it can be made again)
 	rm -rf .venv _build .pytest_cache .ruff_cache .hypothesis src/*.egg-info
