@@ -10,7 +10,7 @@ WRITABLE = $(if $(shell test -w . && echo yes),,$(error This folder is read-only
 LOCKED = mkdir -p .venv && exec 9>.venv/.lock && $(PYTHON) -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' &&
 
 .DEFAULT_GOAL := help
-.PHONY: help book test soak mutation twice digits pdf class lab assignments grade comparison bench lock clean
+.PHONY: help book test soak mutation oldest twice digits pdf class lab assignments grade comparison bench lock clean
 # a target whose recipe failed half-way must not look finished next time
 .DELETE_ON_ERROR:
 
@@ -22,7 +22,8 @@ $(INSTALLED): requirements.txt requirements.lock pyproject.toml
 	$(WRITABLE)@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit(f"The book needs Python 3.11 or newer, and $(PYTHON) is {v}. Try: make PYTHON=python3.11")'
 	$(LOCKED) for info in .venv/lib/python*/site-packages/*.dist-info; do test -e "$$info/RECORD" || rm -rf "$$info"; done
 	$(LOCKED) $(PYTHON) -m venv .venv
-	$(LOCKED) $(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt
+	$(LOCKED) $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(LOCKED) $(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation -r requirements.txt
 	touch $@
 
 book: $(INSTALLED) ## execute the chapters that changed and write the site to _build/html
@@ -78,10 +79,20 @@ bench: $(INSTALLED) ## time a cold build, every loss against autograd, and word 
 	$(BIN)/python benchmarks/losses.py
 	$(BIN)/python benchmarks/embeddings.py
 
-lock: $(INSTALLED) ## write the versions that .venv holds to requirements.lock
-	$(BIN)/python -m pip freeze --exclude-editable > .venv/freeze
-	sed 's/+cpu$$//' .venv/freeze > requirements.lock
-	touch $(INSTALLED)
+# For every platform and every Python that the book allows. PyTorch is left out, and with it the CUDA libraries.
+lock: ## resolve requirements.txt, and write versions and hashes to requirements.lock
+	$(PYTHON) -m venv _build/lock
+	_build/lock/bin/python -m pip install --disable-pip-version-check uv==0.13.9
+	_build/lock/bin/uv pip compile requirements.txt --output-file requirements.lock --universal --python-version 3.11 \
+		--generate-hashes --no-emit-package torch --no-emit-package lossbook --no-annotate --custom-compile-command "make lock"
+
+# The lower bounds of pyproject.toml, and of requirements.txt PyTorch and what the tests use. No test of the site.
+oldest: ## run the package's tests with the oldest versions that it allows
+	$(PYTHON) -m venv _build/oldest
+	sed -n '/torch/d; s/^    "\([a-z-]*\)>=\([0-9.]*\)",$$/\1==\2/p' pyproject.toml > _build/oldest/requirements.txt
+	grep -E '^(torch|pytest|pytest-xdist|hypothesis|mini-racer|ipywidgets)==' requirements.txt >> _build/oldest/requirements.txt
+	_build/oldest/bin/python -m pip install --disable-pip-version-check -r _build/oldest/requirements.txt
+	PYTHONPATH=src _build/oldest/bin/python -m pytest -n auto --ignore tests/book --ignore tests/assignments
 
 clean: ## remove _build, .venv and every cache (all of it can be made again)
 	rm -rf .venv _build .pytest_cache .ruff_cache .hypothesis src/*.egg-info
