@@ -13,7 +13,7 @@ import matplotlib
 import numpy as np
 import torch
 from scipy.sparse import csr_array
-from sympy import Symbol
+from sympy import IndexedBase, Symbol
 
 from lossbook import comparison, live, losses
 from lossbook.case import Case
@@ -88,10 +88,12 @@ class Strange:
 
 
 RAGGED = [[1.0, 2.0], [3.0]]
+RECORDS_OF_NUMPY = np.array([(1, 2.0)], dtype=[("a", int), ("b", float)])
 NO_ARRAYS = (
-    *("three", None, {"a": 1.0}, {1.0}, RAGGED, [None], [1j], [[]][:0] + ["1"]),
-    *(np.array(["1"]), np.array([1j]), np.array([None]), len, Strange(), torch.float32),
-    *(np.ma.masked_array([1.0, 2.0]), np.datetime64("2026-01-01"), torch.nn.ReLU()),
+    *("three", None, {"a": 1.0}, {1.0}, RAGGED, [None], [1j], ["1"], len, Strange()),
+    *(np.array(["1"]), np.array([1j]), np.array([None]), np.datetime64("2026-01-01")),
+    *(np.ma.masked_array([1.0, 2.0]), RECORDS_OF_NUMPY),
+    *(torch.float32, torch.nn.ReLU(), torch.ones(3).to_sparse()),
 )
 NO_OBJECTS = (None, "it", 3, [1.0], np.zeros(2), object())
 LONGER = Changed(lambda right: np.repeat(right, 2, axis=0), together=True)
@@ -102,11 +104,13 @@ NO_INTEGERS = (*NO_NUMBERS, 2.5, float("nan"))
 BEYOND = (float("nan"), float("inf"), -float("inf"), 10**400)
 EXTREMES = (at(-1, np.nan), at(0, np.inf))
 
+META = torch.ones(3, device="meta")
+
 NUMBER = [(TypeError, "a number", *NO_NUMBERS), (ValueError, "finite", *BEYOND)]
 POSITIVE = [*NUMBER, (ValueError, "positive", 0, -1.5)]
 NOT_NEGATIVE = [*NUMBER, (ValueError, "not be negative", -1e-9, -3)]
 FACTOR = [*POSITIVE, (ValueError, "at most", 1e31)]
-TAU = [*NOT_NEGATIVE, (ValueError, "at most", 1e31)]
+EXPONENT = [*NOT_NEGATIVE, (ValueError, "at most", 1e31)]
 SHARE = [*NUMBER, (ValueError, "from 0 to", -0.1, 1.1)]
 BELOW_ONE = [*NUMBER, (ValueError, "from 0 to below 1|below 1|negative", -0.1, 1, 2.0)]
 COUNT = [
@@ -127,12 +131,16 @@ DTYPE = [(TypeError, "float32 or float64", None, "x", int, np.float16, 3, "f2", 
 
 # arrays: of any shape, of a number of dimensions, of the shape that others have
 ARRAY = [
-    (TypeError, "array|numbers|float|sequence|tensor", *NO_ARRAYS),
+    (TypeError, "array|numbers|float|sequence|tensor|dense", *NO_ARRAYS),
     (ValueError, "finite", *EXTREMES),
 ]
 MATRIX = [*ARRAY, (ValueError, "dimension|shape|as many", DEEPER, 1.0)]
 FITTING = [*MATRIX, (ValueError, "shape|as many|number|two", LONGER)]
-SCORES = [*ARRAY, (ValueError, "shape|classes|one for each", DEEPER, LONGER)]
+SCORES = [
+    *ARRAY,
+    (ValueError, "hold numbers|finite", META),
+    (ValueError, "shape|classes|one for each", DEEPER, LONGER),
+]
 REAL = [
     *ARRAY,
     (ValueError, "shape|as many|at least one", DEEPER, BROADCAST, LONGER, []),
@@ -141,7 +149,7 @@ BINARY = [*REAL[:1], *REAL[2:], (ValueError, "0 or 1|finite", *EXTREMES, at(0, -
 INTEGERS = [
     (
         TypeError,
-        "integer|an array|real",
+        "integer|an array|real|dense",
         *NO_ARRAYS,
         Changed(lambda r: np.array(r) * 1.0),
     ),
@@ -157,7 +165,7 @@ PER_CLASS = [
     (ValueError, "number", []),
 ]
 TABLE = [
-    (TypeError, "array|real", "three", None, RAGGED, {"a": 1}),
+    (TypeError, "array|real|dense", "three", None, RAGGED, {"a": 1}),
     (
         ValueError,
         "shape|dimension|words",
@@ -169,7 +177,7 @@ TABLE = [
 ]
 TENSOR = [(TypeError, "a tensor", None, "x", 3, [1.0], np.zeros(2))]
 DICT = [(TypeError, "a dict", None, "it", 3, [1.0], np.zeros(2), {1: 2})]
-LIST = [(TypeError, "sequence|non-empty list", None, "it", 3, {"a": 1})]
+LIST = [(TypeError, "sequence|list", None, "it", 3, {"a": 1}, IndexedBase("z"))]
 EXPRESSION = [
     (TypeError, "a SymPy expression", None, "z", "1 +", [1], np.zeros(2), len)
 ]
@@ -268,11 +276,11 @@ FIGURES = {
     "Clouds": CLOUDS,
 }
 LABELS_OF = [
-    (TypeError, "sequence|text", None, "it", 3, [1]),
+    (TypeError, "list|sequence|text", None, "it", 3, [1]),
     (ValueError, "as many", []),
 ]
 SERIES = [
-    (TypeError, "sequence|a dict", None, "it", 3, ["p"]),
+    (TypeError, "list|a dict", None, "it", 3, ["p"]),
     (ValueError, "one of", [{"p": "nothing"}], [{"p": []}], [{"p": [3]}]),
 ]
 DRAWN = dict(features=of(FITTING, X), targets=of(REAL, Y))
@@ -457,10 +465,8 @@ KINDS = {
     "learning_rate": POSITIVE,
     "random_state": SEED,
     "seed": SEED,
-    "gamma": NOT_NEGATIVE,
-    "gamma_pos": NOT_NEGATIVE,
-    "gamma_neg": NOT_NEGATIVE,
-    "tau": TAU,
+    **dict.fromkeys(("gamma", "gamma_pos", "gamma_neg"), EXPONENT),
+    "tau": EXPONENT,
     "decay": NOT_NEGATIVE,
     "priors": PER_CLASS,
     "weights": PER_CLASS,
@@ -490,12 +496,20 @@ KINDS = {
     **dict.fromkeys(("exclude_queries", "as_code", "direct", "across"), FLAG),
     **dict.fromkeys(("units", "ylabel", "label", "title", "mistake", "tunes"), TEXT),
 }
-OPTIONAL = [(TypeError, "a function", "len", 3)]
+REFERENCE = [
+    (TypeError, "a function", "len", 3),
+    (ValueError, "take these", len, torch.nn.ReLU()),
+    (ValueError, "unreduced", torch.nn.MSELoss()),
+]
 HYPOTHESES = [(TypeError, "sequence|a Hypothesis", "it", 3, ["it"], [None])]
 A_VALUE = [*ARRAY[:1], (TypeError, "float32 or float64", np.zeros(2, np.float16))]
-ANY_DATA = [(TypeError, "array|integer|numbers", *NO_ARRAYS), *FITTING[1:2]]
+ANY_DATA = [(TypeError, "array|integer|numbers|dense", *NO_ARRAYS), *FITTING[1:2]]
 INPUTS = [*MATRIX, (ValueError, "shape|row", Changed(lambda right: right[:, :1], True))]
-ON_PLANE = [FITTING[0], *FITTING[2:], (ValueError, "be classes", at(0, np.nan), at(0, 9))]
+ON_PLANE = [
+    FITTING[0],
+    *FITTING[2:],
+    (ValueError, "be classes", at(0, np.nan), at(0, 9)),
+]
 SAME = [*FITTING, (TypeError, "same kind|NumPy", Changed(torch.as_tensor))]
 GRADIENT = SAME
 ON_A_LINE = dict(ax=AX, features=of(FITTING, X), targets=of(FITTING, Y))
@@ -508,7 +522,7 @@ PAIR = [
 STEP = dict(vectors=of(SPOILT_PAIR, VECTORS), learning_rate=0.1)
 A_WORD = [*INTEGERS, (ValueError, "words from", -1, 6)]
 BLOCK_ARRAY = [
-    (TypeError, "array|float|numbers", *NO_ARRAYS),
+    (TypeError, "array|float|numbers|dense", *NO_ARRAYS),
     (ValueError, "finite", *EXTREMES),
     (ValueError, "dimension|shape", DEEPER),
 ]
@@ -636,14 +650,14 @@ CALLS = {
         ratio=of([*NUMBER, (ValueError, "at least", 0.5)], 10), random_state=0
     ),
     "checks.check_gradient": dict(
-        loss=SE, scores=of(REAL, Z), targets=of(REAL, Y), reference=of(OPTIONAL, None)
+        loss=SE, scores=of(REAL, Z), targets=of(REAL, Y), reference=of(REFERENCE, None)
     ),
     "checks.check_parameter_gradients": dict(
         model=LINE,
         loss=SE,
         features=of(FITTING, X),
         targets=of(REAL, Y),
-        reference=of(OPTIONAL, None),
+        reference=of(REFERENCE, None),
     ),
     "diagnosis.diagnose": dict(
         gradient=of(A_VALUE, Z),
@@ -723,9 +737,10 @@ CALLS = {
                     3,
                     {"x": S},
                     {SYMBOL: "1 +"},
-                )
+                ),
+                (ValueError, "by itself", {SYMBOL: SYMBOL + 1}, {SYMBOL: S}),
             ],
-            {SYMBOL: S},
+            {SYMBOL: Symbol("t")},
         ),
         smallest_size=of(COUNT, 1),
     ),
@@ -770,6 +785,9 @@ CALLS = {
         weight=of(PAIR, (0, 1)),
         bias=of(PAIR, (0, 1)),
         histories=of([*DICT, (TypeError, "a History", {"a": None})], {"a": HISTORY}),
+    ),
+    "plots.contour_levels": dict(
+        height=of(COUNTS[:2] + COUNTS[-1:], PLANE**2), n=of(COUNT, 3)
     ),
     "plots.decision_regions": dict(
         ax=AX,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lossbook._validation import (
+    as_numpy,
     require_callable,
     require_choice,
     require_instance,
@@ -254,6 +255,7 @@ class Case:
 
     def weight_of(self, y):
         """The weight of each sample by the formula, for targets y."""
+        y = as_numpy(y, "y")
         weight = np.float64(1)
         inner = None if self.base is self.loss else _class_weights(self.base)
         for weights, whole in ((self.weights, self.loss), (inner, self.base)):
@@ -316,8 +318,16 @@ class Case:
 
     def result(self, numbers=None, features=None):
         """What is compared in the end: the numbers, pulled back to the parameter."""
-        numbers = self.numbers if numbers is None else numbers
-        features = self.features if features is None else features
+        numbers = self.numbers if numbers is None else as_numpy(numbers, "numbers")
+        if features is None:
+            features = self.features
+        elif (features := as_numpy(features, "features")).shape[:1] != numbers.shape[
+            :1
+        ]:
+            raise ValueError(
+                f"features must be as many as numbers, {numbers.shape[:1]}, "
+                f"got {features.shape}"
+            )
         if self.features is not None:
             numbers = self.pull(features, numbers)
         for change in self.finish:
