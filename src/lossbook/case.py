@@ -18,7 +18,10 @@ from lossbook._validation import (
     as_numpy,
     require_callable,
     require_choice,
+    require_dict,
     require_instance,
+    require_list,
+    require_number,
 )
 from lossbook.losses._base import Loss, RegressionLoss, SoftmaxLoss
 
@@ -89,6 +92,10 @@ class Case:
         for name in ("scores", "targets"):
             require_instance(getattr(self, name), name, np.ndarray, "a NumPy array")
         require_choice(self.of, "of", OF)
+        require_dict(self.changed, "changed")
+        require_number(self.jitter, "jitter")
+        for i, change in enumerate(require_list(self.finish, "finish")):
+            require_callable(change, f"finish[{i}]")
 
     def given(self, **changes):
         """The same case with other pieces, by name, or another ``loss``, ``scores`` or
