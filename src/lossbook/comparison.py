@@ -33,6 +33,7 @@ from array_api_compat import array_namespace
 from tqdm import tqdm
 
 from lossbook._validation import (
+    LARGEST,
     as_list,
     as_numpy,
     float_numpy,
@@ -384,7 +385,7 @@ class Gaussians:
     def adjust(self, model, tau):
         """The model with τ times the prior log-odds taken from its logit."""
         _require_line(model)
-        tau = require_number(tau, "tau")
+        require_at_most(abs(require_number(tau, "tau")), "tau", LARGEST)
         return Linear(model.weights, model.bias - tau * log_odds(self.counts))
 
     def validate(self, model):
@@ -468,7 +469,7 @@ class Digits(_Networks):
 
     def adjust(self, scores, tau):
         """The scores less τ log π."""
-        tau = require_number(tau, "tau")
+        require_at_most(abs(require_number(tau, "tau")), "tau", LARGEST)
         shift = tau * np.log(_priors(self.counts))
         return [part - shift for part in self._scores(scores)]
 

@@ -160,7 +160,7 @@ def contour_levels(height, n):
             f"{f' and {height.min()}' if height.size else ''}"
         )
     least = max(height.min() * 1.02, height.max() * 1e-6)  # a fit may be perfect
-    return np.geomspace(least, height.max(), n if least < height.max() else 0)
+    return np.geomspace(least, height.max(), n) if least < height.max() else np.zeros(0)
 
 
 def loss_surface(ax, loss, features, targets, histories, *, weight, bias):
@@ -180,6 +180,11 @@ def loss_surface(ax, loss, features, targets, histories, *, weight, bias):
     scores = Linear(grid_w[None, :], grid_b).scores(features)  # a column for each point
     values = loss.value(scores, np.broadcast_to(targets[:, None], scores.shape))
     height = values.mean(axis=0).reshape(81, 81)
+    if not np.isfinite(height).all():
+        raise ValueError(
+            f"weight and bias must be ranges where the mean loss is finite, got "
+            f"{tuple(weight)} and {tuple(bias)}"
+        )
     levels = contour_levels(height, 14)
     ax.contour(
         weights,
