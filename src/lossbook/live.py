@@ -158,7 +158,8 @@ class Figure:
             )
         for name, slider in sliders.items():
             number = require_number(values[name], f"values[{name!r}]")
-            if not slider.low <= number <= slider.high:
+            rounding = 1e-9 * (slider.high - slider.low)  # of low + n steps
+            if not slider.low - rounding <= number <= slider.high + rounding:
                 raise ValueError(
                     f"values[{name!r}] must be from {slider.low} to {slider.high}, "
                     f"got {number}"
