@@ -13,15 +13,11 @@ import matplotlib
 import numpy as np
 import torch
 from scipy.sparse import csr_array
-from sympy import Symbol
+from sympy import IndexedBase, Symbol
 
 from lossbook import comparison, live, losses
 from lossbook.case import Case
-from lossbook.corpora import (
-    Corpus,
-    generated_language,
-    planted_corpus,
-)
+from lossbook.corpora import Corpus, generated_language, planted_corpus
 from lossbook.derivation import Derivation, Line
 from lossbook.embeddings import negative_sampling as sampling
 from lossbook.embeddings.cbow_skip_gram import CBOW, SkipGram
@@ -88,10 +84,12 @@ class Strange:
 
 
 RAGGED = [[1.0, 2.0], [3.0]]
+RECORDS_OF_NUMPY = np.array([(1, 2.0)], dtype=[("a", int), ("b", float)])
 NO_ARRAYS = (
-    *("three", None, {"a": 1.0}, {1.0}, RAGGED, [None], [1j], [[]][:0] + ["1"]),
-    *(np.array(["1"]), np.array([1j]), np.array([None]), len, Strange(), torch.float32),
-    *(np.ma.masked_array([1.0, 2.0]), np.datetime64("2026-01-01"), torch.nn.ReLU()),
+    *("three", None, {"a": 1.0}, {1.0}, RAGGED, [None], [1j], ["1"], len, Strange()),
+    *(np.array(["1"]), np.array([1j]), np.array([None]), np.datetime64("2026-01-01")),
+    *(np.ma.masked_array([1.0, 2.0]), RECORDS_OF_NUMPY),
+    *(torch.float32, torch.nn.ReLU(), torch.ones(3).to_sparse()),
 )
 NO_OBJECTS = (None, "it", 3, [1.0], np.zeros(2), object())
 LONGER = Changed(lambda right: np.repeat(right, 2, axis=0), together=True)
@@ -102,11 +100,13 @@ NO_INTEGERS = (*NO_NUMBERS, 2.5, float("nan"))
 BEYOND = (float("nan"), float("inf"), -float("inf"), 10**400)
 EXTREMES = (at(-1, np.nan), at(0, np.inf))
 
+META = torch.ones(3, device="meta")
+
 NUMBER = [(TypeError, "a number", *NO_NUMBERS), (ValueError, "finite", *BEYOND)]
 POSITIVE = [*NUMBER, (ValueError, "positive", 0, -1.5)]
 NOT_NEGATIVE = [*NUMBER, (ValueError, "not be negative", -1e-9, -3)]
 FACTOR = [*POSITIVE, (ValueError, "at most", 1e31)]
-TAU = [*NOT_NEGATIVE, (ValueError, "at most", 1e31)]
+EXPONENT = [*NOT_NEGATIVE, (ValueError, "at most", 1e31)]
 SHARE = [*NUMBER, (ValueError, "from 0 to", -0.1, 1.1)]
 BELOW_ONE = [*NUMBER, (ValueError, "from 0 to below 1|below 1|negative", -0.1, 1, 2.0)]
 COUNT = [
@@ -127,12 +127,16 @@ DTYPE = [(TypeError, "float32 or float64", None, "x", int, np.float16, 3, "f2", 
 
 # arrays: of any shape, of a number of dimensions, of the shape that others have
 ARRAY = [
-    (TypeError, "array|numbers|float|sequence|tensor", *NO_ARRAYS),
+    (TypeError, "array|numbers|float|sequence|tensor|dense", *NO_ARRAYS),
     (ValueError, "finite", *EXTREMES),
 ]
 MATRIX = [*ARRAY, (ValueError, "dimension|shape|as many", DEEPER, 1.0)]
 FITTING = [*MATRIX, (ValueError, "shape|as many|number|two", LONGER)]
-SCORES = [*ARRAY, (ValueError, "shape|classes|one for each", DEEPER, LONGER)]
+SCORES = [
+    *ARRAY,
+    (ValueError, "hold numbers|finite", META),
+    (ValueError, "shape|classes|one for each", DEEPER, LONGER),
+]
 REAL = [
     *ARRAY,
     (ValueError, "shape|as many|at least one", DEEPER, BROADCAST, LONGER, []),
@@ -141,7 +145,7 @@ BINARY = [*REAL[:1], *REAL[2:], (ValueError, "0 or 1|finite", *EXTREMES, at(0, -
 INTEGERS = [
     (
         TypeError,
-        "integer|an array|real",
+        "integer|an array|real|dense",
         *NO_ARRAYS,
         Changed(lambda r: np.array(r) * 1.0),
     ),
@@ -157,7 +161,7 @@ PER_CLASS = [
     (ValueError, "number", []),
 ]
 TABLE = [
-    (TypeError, "array|real", "three", None, RAGGED, {"a": 1}),
+    (TypeError, "array|real|dense", "three", None, RAGGED, {"a": 1}),
     (
         ValueError,
         "shape|dimension|words",
@@ -169,7 +173,7 @@ TABLE = [
 ]
 TENSOR = [(TypeError, "a tensor", None, "x", 3, [1.0], np.zeros(2))]
 DICT = [(TypeError, "a dict", None, "it", 3, [1.0], np.zeros(2), {1: 2})]
-LIST = [(TypeError, "sequence|non-empty list", None, "it", 3, {"a": 1})]
+LIST = [(TypeError, "sequence|list", None, "it", 3, {"a": 1}, IndexedBase("z"))]
 EXPRESSION = [
     (TypeError, "a SymPy expression", None, "z", "1 +", [1], np.zeros(2), len)
 ]
@@ -268,11 +272,11 @@ FIGURES = {
     "Clouds": CLOUDS,
 }
 LABELS_OF = [
-    (TypeError, "sequence|text", None, "it", 3, [1]),
+    (TypeError, "list|sequence|text", None, "it", 3, [1]),
     (ValueError, "as many", []),
 ]
 SERIES = [
-    (TypeError, "sequence|a dict", None, "it", 3, ["p"]),
+    (TypeError, "list|a dict", None, "it", 3, ["p"]),
     (ValueError, "one of", [{"p": "nothing"}], [{"p": []}], [{"p": [3]}]),
 ]
 DRAWN = dict(features=of(FITTING, X), targets=of(REAL, Y))
@@ -457,10 +461,8 @@ KINDS = {
     "learning_rate": POSITIVE,
     "random_state": SEED,
     "seed": SEED,
-    "gamma": NOT_NEGATIVE,
-    "gamma_pos": NOT_NEGATIVE,
-    "gamma_neg": NOT_NEGATIVE,
-    "tau": TAU,
+    **dict.fromkeys(("gamma", "gamma_pos", "gamma_neg"), EXPONENT),
+    "tau": EXPONENT,
     "decay": NOT_NEGATIVE,
     "priors": PER_CLASS,
     "weights": PER_CLASS,
@@ -490,12 +492,22 @@ KINDS = {
     **dict.fromkeys(("exclude_queries", "as_code", "direct", "across"), FLAG),
     **dict.fromkeys(("units", "ylabel", "label", "title", "mistake", "tunes"), TEXT),
 }
-OPTIONAL = [(TypeError, "a function", "len", 3)]
+REFERENCE = [
+    (TypeError, "a function", "len", 3),
+    (ValueError, "take these", len, torch.nn.ReLU()),
+    (ValueError, "unreduced", torch.nn.MSELoss()),
+]
 HYPOTHESES = [(TypeError, "sequence|a Hypothesis", "it", 3, ["it"], [None])]
 A_VALUE = [*ARRAY[:1], (TypeError, "float32 or float64", np.zeros(2, np.float16))]
-ANY_DATA = [(TypeError, "array|integer|numbers", *NO_ARRAYS), *FITTING[1:2]]
+NUMPY = [(TypeError, "a NumPy array", None, "x", [1.0], torch.ones(3))]
+NUMERIC = [(TypeError, "array|numbers|dense", *NO_ARRAYS)]
+OR_NONE = [(TypeError, "array|numbers|dense", "x", [None], RAGGED)]
 INPUTS = [*MATRIX, (ValueError, "shape|row", Changed(lambda right: right[:, :1], True))]
-ON_PLANE = [FITTING[0], *FITTING[2:], (ValueError, "be classes", at(0, np.nan), at(0, 9))]
+ON_PLANE = [
+    FITTING[0],
+    *FITTING[2:],
+    (ValueError, "be classes", at(0, np.nan), at(0, 9)),
+]
 SAME = [*FITTING, (TypeError, "same kind|NumPy", Changed(torch.as_tensor))]
 GRADIENT = SAME
 ON_A_LINE = dict(ax=AX, features=of(FITTING, X), targets=of(FITTING, Y))
@@ -508,7 +520,7 @@ PAIR = [
 STEP = dict(vectors=of(SPOILT_PAIR, VECTORS), learning_rate=0.1)
 A_WORD = [*INTEGERS, (ValueError, "words from", -1, 6)]
 BLOCK_ARRAY = [
-    (TypeError, "array|float|numbers", *NO_ARRAYS),
+    (TypeError, "array|float|numbers|dense", *NO_ARRAYS),
     (ValueError, "finite", *EXTREMES),
     (ValueError, "dimension|shape", DEEPER),
 ]
@@ -536,6 +548,7 @@ ARRAYS = [
 ]
 SAME_ARRAYS = [*ARRAYS, (ValueError, "shapes", {"a": Z[:2]}, {"b": Z})]
 
+# fmt: off
 CALLS = {
     **loss_calls([getattr(losses, n) for n in losses.__all__ if n[0].isupper()]),
     **loss_calls([GloVeLoss, HierarchicalSoftmax, NoiseContrastiveLoss]),
@@ -548,26 +561,26 @@ CALLS = {
     "losses.multiclass_classification.softmax": dict(scores=of(ARRAY, LOGITS)),
     "losses.multiclass_classification.log_softmax": dict(scores=of(ARRAY, LOGITS)),
     "losses.class_balanced.effective_number": dict(
-        counts=of(PER_CLASS, [3, 5]), beta=of(BELOW_ONE, 0.9)
+        counts=of(PER_CLASS, [3, 5]), beta=of(BELOW_ONE, 0.9),
     ),
     "losses.information.entropy": dict(q=of(ARRAY, Q), unit=of(CHOICE, "bits")),
     "losses.information.cross_entropy": dict(
-        q=of(SCORES, Q), p=of(SCORES, Q), unit=of(CHOICE, "bits")
+        q=of(SCORES, Q), p=of(SCORES, Q), unit=of(CHOICE, "bits"),
     ),
     "losses.information.kl_divergence": dict(
-        q=of(SCORES, Q), p=of(SCORES, Q), unit=of(CHOICE, "bits")
+        q=of(SCORES, Q), p=of(SCORES, Q), unit=of(CHOICE, "bits"),
     ),
     "losses.logit_adjusted.adjust_logits": dict(
-        scores=of(ARRAY, LOGITS), priors=THREE, tau=1
+        scores=of(ARRAY, LOGITS), priors=THREE, tau=1,
     ),
     "losses.weighted_cross_entropy.weighted_derivation": dict(
-        loss=SE, weight=of(EXPRESSION[:1], SYMBOL)
+        loss=SE, weight=of(EXPRESSION[:1], SYMBOL),
     ),
     "torch_loss.TorchLoss": dict(loss=SE, reduction=of(CHOICE, "sum")),
     "torch_loss.TorchLoss.forward": dict(
         self=TorchLoss(SE),
         scores=of(
-            [*TENSOR, (TypeError, "float32", torch.ones(3).int())], torch.ones(3)
+            [*TENSOR, (TypeError, "float32", torch.ones(3).int())], torch.ones(3),
         ),
         targets=of([*TENSOR, (ValueError, "shape", torch.ones(3, 1))], torch.ones(3)),
     ),
@@ -576,135 +589,94 @@ CALLS = {
         bias=of([*ARRAY, (ValueError, "shape", [0.5])], 0.5),
     ),
     "linear.Linear.zeros": dict(
-        n_features=2, n_outputs=of([(TypeError, "integer", "2", 2.5), *COUNT[1:]], 3)
+        n_features=2, n_outputs=of([(TypeError, "integer", "2", 2.5), *COUNT[1:]], 3),
     ),
     "linear.Linear.scores": dict(self=LINE, features=of(INPUTS[:3], X)),
     "linear.Linear.gradients": dict(
-        self=LINE, features=of(FITTING, X), score_gradient=of(FITTING, Y)
+        self=LINE, features=of(FITTING, X), score_gradient=of(FITTING, Y),
     ),
     "training.History.parameter": dict(self=HISTORY, name=of(CHOICE, "weights")),
     "training.mean_loss_and_gradients": dict(
-        model=LINE, loss=SE, features=of(FITTING, X), targets=of(REAL, Y)
+        model=LINE, loss=SE, features=of(FITTING, X), targets=of(REAL, Y),
     ),
     "training.gradient_descent": dict(
-        model=LINE,
-        loss=SE,
-        features=of(FITTING, X),
-        targets=of(REAL, Y),
-        learning_rate=0.1,
-        steps=1,
+        model=LINE, loss=SE, features=of(FITTING, X), targets=of(REAL, Y),
+        learning_rate=0.1, steps=1,
     ),
     "training.stochastic_gradient_descent": dict(
-        model=LINE,
-        loss=SE,
-        features=of(FITTING, X),
-        targets=of(REAL, Y),
-        learning_rate=0.1,
-        batch_size=2,
-        epochs=of(SEED, 1),
-        random_state=0,
+        model=LINE, loss=SE, features=of(FITTING, X), targets=of(REAL, Y),
+        learning_rate=0.1, batch_size=2, epochs=of(SEED, 1), random_state=0,
     ),
     "datasets.straight_line": dict(
-        n_samples=5,
-        slope=1.0,
-        intercept=0.0,
-        noise=0.1,
-        n_outliers=1,
-        outlier_shift=2.0,
-        random_state=0,
+        n_samples=5, slope=1.0, intercept=0.0, noise=0.1, n_outliers=1,
+        outlier_shift=2.0, random_state=0,
     ),
     "datasets.gaussians": dict(
-        means=of(FITTING, PLANE[:2]),
-        covariances=of(FITTING, np.eye(2)),
-        counts=of(PER_CLASS[2:], [2, 3]),
-        random_state=0,
+        means=of(FITTING, PLANE[:2]), covariances=of(FITTING, np.eye(2)),
+        counts=of(PER_CLASS[2:], [2, 3]), random_state=0,
     ),
     "datasets.bayes_classifier": dict(
-        means=of(FITTING, PLANE[:2]),
-        covariance=of(FITTING, np.eye(2)),
+        means=of(FITTING, PLANE[:2]), covariance=of(FITTING, np.eye(2)),
         priors=[0.5, 0.5],
     ),
     "datasets.error_rates": dict(
-        model=TWO_FEATURES,
-        means=of(FITTING, PLANE[:2]),
+        model=TWO_FEATURES, means=of(FITTING, PLANE[:2]),
         covariance=of(FITTING, np.eye(2)),
     ),
     "datasets.long_tailed_counts": dict(
-        largest=9, n_classes=3, ratio=of([*NUMBER, (ValueError, "at least", 0.5)], 10)
+        largest=9, n_classes=3, ratio=of([*NUMBER, (ValueError, "at least", 0.5)], 10),
     ),
     "datasets.long_tailed_digits": dict(
-        ratio=of([*NUMBER, (ValueError, "at least", 0.5)], 10), random_state=0
+        ratio=of([*NUMBER, (ValueError, "at least", 0.5)], 10), random_state=0,
     ),
     "checks.check_gradient": dict(
-        loss=SE, scores=of(REAL, Z), targets=of(REAL, Y), reference=of(OPTIONAL, None)
+        loss=SE, scores=of(REAL, Z), targets=of(REAL, Y), reference=of(REFERENCE, None),
     ),
     "checks.check_parameter_gradients": dict(
-        model=LINE,
-        loss=SE,
-        features=of(FITTING, X),
-        targets=of(REAL, Y),
-        reference=of(OPTIONAL, None),
+        model=LINE, loss=SE, features=of(FITTING, X), targets=of(REAL, Y),
+        reference=of(REFERENCE, None),
     ),
     "diagnosis.diagnose": dict(
-        gradient=of(A_VALUE, Z),
-        loss=SE,
-        scores=of(REAL, Z),
-        targets=of(REAL, Y),
+        gradient=of(A_VALUE, Z), loss=SE, scores=of(REAL, Z), targets=of(REAL, Y),
         hypotheses=of(HYPOTHESES, None),
     ),
     "diagnosis.diagnose_value": dict(
-        value=of(A_VALUE, Z),
-        loss=SE,
-        scores=of(REAL, Z),
-        targets=of(REAL, Y),
+        value=of(A_VALUE, Z), loss=SE, scores=of(REAL, Z), targets=of(REAL, Y),
         hypotheses=of(HYPOTHESES, None),
     ),
     "diagnosis.diagnose_parameters": dict(
-        weights_gradient=of(A_VALUE, [1.0]),
-        bias_gradient=of(A_VALUE, 1.0),
-        model=LINE,
-        loss=SE,
-        features=of(FITTING, X),
-        targets=of(REAL, Y),
+        weights_gradient=of(A_VALUE, [1.0]), bias_gradient=of(A_VALUE, 1.0), model=LINE,
+        loss=SE, features=of(FITTING, X), targets=of(REAL, Y),
         hypotheses=of(HYPOTHESES, None),
     ),
     "hypotheses.Hypothesis": dict(
-        mistake="it is halved",
-        make=of(FUNCTION, len),
-        kinds=of(TEXT, "softmax"),
-        of=of(TEXT, "value"),
-        reduction=of(FLAG, True),
+        mistake="it is halved", make=of(FUNCTION, len), kinds=of(TEXT, "softmax"),
+        of=of(TEXT, "value"), reduction=of(FLAG, True),
     ),
     "hypotheses.Hypothesis.apply": dict(
         self=Hypothesis("it is halved", lambda case: case.numbers / 2),
         case=of(OBJECT, CASE),
     ),
     "case.Case": dict(
-        loss=BCE,
-        scores=of(OBJECT[:1] and [(TypeError, "a NumPy array", None, "x", [1.0])], Z),
-        targets=of([(TypeError, "a NumPy array", None, "x", [1.0])], BITS),
-        of=of(CHOICE, "value"),
-        got=of(NOT_READ, Z),
-        features=of(NOT_READ, None),
-        changed=of(NOT_READ, {}),
-        answer=of(NOT_READ, None),
-        finish=of(NOT_READ, ()),
-        jitter=of(NOT_READ, 0.0),
+        loss=BCE, scores=of(NUMPY, Z), targets=of(NUMPY, BITS), of=of(CHOICE, "value"),
+        got=of(NOT_READ, Z), features=of(NOT_READ, None), changed=of(DICT, {}),
+        answer=of(NOT_READ, None), jitter=of(NUMBER, 0.0),
+        finish=of([*LIST, (TypeError, "a function", ["len"])], ()),
     ),
     "case.Case.given": dict(
-        self=CASE, scores=of([(TypeError, "a NumPy array", None)], Z)
+        self=CASE, scores=of(NUMPY, Z),
     ),
     "case.Case.hyper": dict(self=CASE, nothing=of(NOT_READ, 3)),
     "case.Case.result": dict(
-        self=CASE, numbers=of(NOT_READ, None), features=of(NOT_READ, None)
+        self=CASE, numbers=of(OR_NONE, None), features=of(OR_NONE, None),
     ),
     "case.Case.then": dict(self=CASE, change=of(FUNCTION, len)),
-    "case.Case.weight_of": dict(self=CASE, y=of(NOT_READ, BITS)),
+    "case.Case.weight_of": dict(self=CASE, y=of(NUMERIC, BITS)),
     "javascript.formula_name": dict(
-        loss=CE, n_classes=of([(TypeError, "integer", "2", 2.5), *COUNT[1:2]], 3)
+        loss=CE, n_classes=of([(TypeError, "integer", "2", 2.5), *COUNT[1:2]], 3),
     ),
     "derivation.Partial": dict(
-        expression=of(EXPRESSION, S), variable=of(EXPRESSION, SYMBOL)
+        expression=of(EXPRESSION, S), variable=of(EXPRESSION, SYMBOL),
     ),
     "derivation.Line": dict(
         expression=of(EXPRESSION, SYMBOL),
@@ -717,15 +689,12 @@ CALLS = {
         where=of(
             [
                 (
-                    TypeError,
-                    "a dict|a symbol|expression",
-                    "it",
-                    3,
-                    {"x": S},
+                    TypeError, "a dict|a symbol|expression", "it", 3, {"x": S},
                     {SYMBOL: "1 +"},
-                )
+                ),
+                (ValueError, "by itself", {SYMBOL: SYMBOL + 1}, {SYMBOL: S}),
             ],
-            {SYMBOL: S},
+            {SYMBOL: Symbol("t")},
         ),
         smallest_size=of(COUNT, 1),
     ),
@@ -733,8 +702,7 @@ CALLS = {
         self=DERIVATION,
         values=of(
             [
-                *DICT,
-                (ValueError, "no value", {}, {"z": [0.0]}),
+                *DICT, (ValueError, "no value", {}, {"z": [0.0]}),
                 (TypeError, "integer|numbers", {"z": "x", "C": 2, "i": 1, "y": 1}),
                 (TypeError, "an integer", {"z": [0.0, 1.0], "C": "2", "i": 1, "y": 1}),
                 (ValueError, "finite", {"z": [0.0, np.nan], "C": 2, "i": 1, "y": 1}),
@@ -743,60 +711,48 @@ CALLS = {
         ),
     ),
     "derivation.Derivation.written_out": dict(
-        self=Derivation(S, [Line(SYMBOL, "start")]),
-        expression=of(EXPRESSION, SYMBOL),
+        self=Derivation(S, [Line(SYMBOL, "start")]), expression=of(EXPRESSION, SYMBOL),
         integers=of(FREE, {}),
     ),
     "plots.loss_and_gradient": dict(
         axes=of(
-            [*LIST[:1], (TypeError, "axes", [1, 2]), (ValueError, "two", [])], TWO_AXES
+            [*LIST[:1], (TypeError, "axes", [1, 2]), (ValueError, "two", [])], TWO_AXES,
         ),
-        losses=of(LOSSES, {"SE": SE}),
-        residuals=of(FITTING[:3], Z),
-        units="m",
+        losses=of(LOSSES, {"SE": SE}), residuals=of(FITTING[:3], Z), units="m",
     ),
     "plots.fits": dict(
         **ON_A_LINE,
         models=of([*DICT, (TypeError, "a model", {"a": None})], {"a": LINE}),
     ),
     "plots.loss_curves": dict(
-        ax=AX,
-        ylabel="loss",
+        ax=AX, ylabel="loss",
         histories=of([*DICT, (TypeError, "a History", {"a": None})], {"a": HISTORY}),
     ),
     "plots.loss_surface": dict(
-        **ON_A_LINE,
-        loss=SE,
-        weight=of(PAIR, (0, 1)),
-        bias=of(PAIR, (0, 1)),
+        **ON_A_LINE, loss=SE, weight=of(PAIR, (0, 1)), bias=of(PAIR, (0, 1)),
         histories=of([*DICT, (TypeError, "a History", {"a": None})], {"a": HISTORY}),
     ),
+    "plots.contour_levels": dict(
+        height=of(COUNTS[:2] + COUNTS[-1:], PLANE**2), n=of(COUNT, 3),
+    ),
     "plots.decision_regions": dict(
-        ax=AX,
-        model=TWO_FEATURES,
-        features=of(FITTING, PLANE),
+        ax=AX, model=TWO_FEATURES, features=of(FITTING, PLANE),
         targets=of(ON_PLANE, np.array([0, 1, 1])),
     ),
     "plots.decision_boundary": dict(ax=AX, model=TWO_FEATURES, label="a"),
     # live figures
     "live.Slider": dict(
-        name=of(TEXT, "a"),
-        low=of(NUMBER, 0),
-        high=of(NUMBER, 2),
-        value=of(NUMBER, 1),
-        step=of([*NUMBER, (ValueError, "positive", 0, -1)], 0.1),
-        label="a",
+        name=of(TEXT, "a"), low=of(NUMBER, 0), high=of(NUMBER, 2), value=of(NUMBER, 1),
+        step=of([*NUMBER, (ValueError, "positive", 0, -1)], 0.1), label="a",
     ),
     "live.Mark": dict(
-        kind=of(CHOICE, "line"),
-        label="",
+        kind=of(CHOICE, "line"), label="",
         style=of([*SEED[:1], (ValueError, "below", 9)], 0),
         x=of([*LIST, LIMITS[1][:1] + ("entries", [])], [0.0]),
         y=of([*LIST, (ValueError, "entries", [])], [0.0]),
     ),
     "live.Panel": dict(
-        title="a",
-        x=of([*LIST, (ValueError, "low, high", [])], AXIS),
+        title="a", x=of([*LIST, (ValueError, "low, high", [])], AXIS),
         y=of(
             [*LIST, (TypeError, "text", (1, 2, 3)), (ValueError, "low", ("y", 1, 0))],
             AXIS,
@@ -807,12 +763,14 @@ CALLS = {
     ),
     "live.boundary": dict(w1=of(NUMBER, 1), w2=of(NUMBER, 1), bias=of(NUMBER, 0)),
     "live.gathered": dict(
-        values=of([*DICT, (ValueError, "positive", {"counts[0]": 0})], {"counts[0]": 1})
+        values=of(
+            [*DICT, (ValueError, "positive", {"counts[0]": 0})], {"counts[0]": 1},
+        ),
     ),
     "live.with_values": dict(loss=losses.HuberLoss(), values=of(DICT, {"delta": 1.0})),
     # the comparison
     "comparison.Contender": dict(
-        loss=of(FUNCTION, len), candidates=of(LIST, (1, 2)), tunes="τ"
+        loss=of(FUNCTION, len), candidates=of(LIST, (1, 2)), tunes="τ",
     ),
     "comparison.inverse_frequency": dict(
         counts=of([*COUNTS, (ValueError, "positive", at(0, 0))], [9.0, 3.0]),
@@ -822,18 +780,18 @@ CALLS = {
     "comparison.Gaussians": dict(ratio=of(COUNT, 1), seed=0),
     "comparison.Gaussians.fit": dict(self=CLOUDS_DATA, loss=BCE, decay=0.1),
     "comparison.Gaussians.adjust": dict(
-        self=CLOUDS_DATA, model=TWO_FEATURES, tau=of(NUMBER, 1)
+        self=CLOUDS_DATA, model=TWO_FEATURES, tau=of(NUMBER, 1),
     ),
     **{
         f"comparison.Gaussians.{m}": dict(self=CLOUDS_DATA, model=TWO_FEATURES)
         for m in ("validate", "test", "measure")
     },
     "comparison.Digits": dict(
-        ratio=of([*NUMBER, (ValueError, "at least", 0.5)], 10), seed=0
+        ratio=of([*NUMBER, (ValueError, "at least", 0.5)], 10), seed=0,
     ),
     "comparison.Digits.fit": dict(self=DIGITS_DATA, loss=CE, decay=0.1),
     "comparison.Digits.adjust": dict(
-        self=DIGITS_DATA, scores=of(PARTS, DIGIT_SCORES), tau=of(NUMBER, 1)
+        self=DIGITS_DATA, scores=of(PARTS, DIGIT_SCORES), tau=of(NUMBER, 1),
     ),
     "comparison.Labels": dict(missing=of(BELOW_ONE, 0.0), seed=0),
     "comparison.Labels.fit": dict(self=LABELS_DATA, loss=BCE, decay=0.1),
@@ -845,31 +803,28 @@ CALLS = {
         for m in ("validate", "test", "measure")
     },
     "comparison.balanced_error": dict(
-        predicted=of(CLASSES, [0, 1, 1]), targets=of(CLASSES, [0, 1, 0]), n_classes=2
+        predicted=of(CLASSES, [0, 1, 1]), targets=of(CLASSES, [0, 1, 0]), n_classes=2,
     ),
     "comparison.calibration_error": dict(
         confidence=of([*REAL[:3], (ValueError, "from 0 to 1", at(0, 2))], [0.5, 0.7]),
-        right=of([*BINARY, (ValueError, "0 or 1", at(0, 2))], [0, 1]),
-        bins=3,
+        right=of([*BINARY, (ValueError, "0 or 1", at(0, 2))], [0, 1]), bins=3,
     ),
     "comparison.exact_calibration": dict(model=TWO_FEATURES, priors=[0.5, 0.5]),
     "comparison.average_precisions": dict(
-        scores=of(REAL[:3], LOGITS), targets=of(BINARY, np.eye(3)[:2])
+        scores=of(REAL[:3], LOGITS), targets=of(BINARY, np.eye(3)[:2]),
     ),
     "comparison.f1_scores": dict(
-        predicted=of(BINARY, np.eye(3)[:2]), targets=of(BINARY, np.eye(3)[:2])
+        predicted=of(BINARY, np.eye(3)[:2]), targets=of(BINARY, np.eye(3)[:2]),
     ),
     "comparison.train_network": dict(
-        **ROUND,
-        features=of(FITTING, PLANE),
-        targets=of(CLASSES, [0, 1, 2]),
+        **ROUND, features=of(FITTING, PLANE), targets=of(CLASSES, [0, 1, 2]),
         parts=of([*LIST, (ValueError, "shape|dimension", [Z], [X])], [PLANE]),
     ),
     "comparison.play": dict(
-        problem=of(CHOICE, "gaussians"), setting=of(NUMBER, 1), seed=0
+        problem=of(CHOICE, "gaussians"), setting=of(NUMBER, 1), seed=0,
     ),
     "comparison.play_all": dict(
-        seeds=of(COUNTS_BY_PROBLEM, dict.fromkeys(comparison.PROBLEMS, 0)), processes=1
+        seeds=of(COUNTS_BY_PROBLEM, dict.fromkeys(comparison.PROBLEMS, 0)), processes=1,
     ),
     "comparison.load": dict(
         path=of(
@@ -878,43 +833,36 @@ CALLS = {
                 (ValueError, "a file of results", __file__),
             ],
             comparison.RESULTS,
-        )
+        ),
     ),
     "comparison.interval": dict(
-        values=of([*FITTING[:3], (ValueError, "at least two", [], [1.0])], [0.1, 0.2])
+        values=of([*FITTING[:3], (ValueError, "at least two", [], [1.0])], [0.1, 0.2]),
     ),
     "comparison.chosen_test": dict(group=GROUP, name=of(CHOICE, "plain")),
     "comparison.usual_test": dict(group=GROUP, name=of(CHOICE, "plain")),
     "comparison.summary": dict(group=GROUP),
     # texts
     "corpora.Corpus.number": dict(
-        self=CORPUS, word=of([(ValueError, "one of", "no", 3)], "a")
+        self=CORPUS, word=of([(ValueError, "one of", "no", 3)], "a"),
     ),
     "corpora.PlantedCorpus.number": dict(
-        self=PLANTED, word=of([(ValueError, "one of", "no", 3)], "f0")
+        self=PLANTED, word=of([(ValueError, "one of", "no", 3)], "f0"),
     ),
     "corpora.GeneratedLanguage.number": dict(
-        self=LANGUAGE, word=of([(ValueError, "one of", "no", 3)], "c0k0r1")
+        self=LANGUAGE, word=of([(ValueError, "one of", "no", 3)], "c0k0r1"),
     ),
     "corpora.PlantedCorpus.analogies": dict(
-        self=PLANTED, n_questions=2, across=of(NOT_READ, True), random_state=0
+        self=PLANTED, n_questions=2, across=of(NOT_READ, True), random_state=0,
     ),
     "corpora.planted_corpus": dict(
-        n_tokens=20,
-        n_groups=2,
-        n_entities=2,
-        n_attributes=2,
-        n_function_words=1,
-        dimensions=2,
-        scale=of(POSITIVE, 1),
-        noise=0.1,
-        random_state=0,
+        n_tokens=20, n_groups=2, n_entities=2, n_attributes=2, n_function_words=1,
+        dimensions=2, scale=of(POSITIVE, 1), noise=0.1, random_state=0,
     ),
     "corpora.generated_language": dict(
-        n_tokens=9, n_classes=2, n_words=4, random_state=0
+        n_tokens=9, n_classes=2, n_words=4, random_state=0,
     ),
     "corpora.GeneratedLanguage.log_probabilities": dict(
-        self=LANGUAGE, contexts=of(WORDS, CONTEXTS)
+        self=LANGUAGE, contexts=of(WORDS, CONTEXTS),
     ),
     # word embeddings
     **{
@@ -935,119 +883,105 @@ CALLS = {
         }.items()
     },
     "embeddings.cbow_skip_gram.window_contexts": dict(
-        **TEXT_OF, reach=1, random_state=of(OPTIONAL_SEED, 0)
+        **TEXT_OF, reach=1, random_state=of(OPTIONAL_SEED, 0),
     ),
     "embeddings.cbow_skip_gram.skip_gram_loss_and_gradients": dict(
-        model=SkipGram(E, W), counts=of([*TABLE, (ValueError, "negative", -M)], M)
+        model=SkipGram(E, W), counts=of([*TABLE, (ValueError, "negative", -M)], M),
     ),
     "embeddings.cbow_skip_gram.fit_skip_gram": dict(
         counts=of([*TABLE[:1], *TABLE[2:], (ValueError, "negative", -M)], M),
-        dimensions=1,
-        random_state=0,
+        dimensions=1, random_state=0,
     ),
     "embeddings.glove.cooccurrence_counts": dict(corpus=CORPUS, reach=1),
     "embeddings.glove.GloVeLoss.weights": dict(
-        self=GloVeLoss(), counts=of([*ARRAY, COUNTS[-1]], Y)
+        self=GloVeLoss(), counts=of([*ARRAY, COUNTS[-1]], Y),
     ),
     "embeddings.glove.GloVe": dict(
-        inputs=of(SAME, E),
-        outputs=of(SAME, W),
-        input_bias=of(SAME, E[:, 0]),
+        inputs=of(SAME, E), outputs=of(SAME, W), input_bias=of(SAME, E[:, 0]),
         output_bias=of(SAME, E[:, 0]),
     ),
     "embeddings.glove.GloVe.random": dict(
-        n_words=6, dimensions=2, random_state=0, dtype=np.float32
+        n_words=6, dimensions=2, random_state=0, dtype=np.float32,
     ),
     "embeddings.glove.GloVe.scores": dict(
-        self=GloVe(E, W, E[:, 0], E[:, 0]), cells=of(WORDS, CONTEXTS)
+        self=GloVe(E, W, E[:, 0], E[:, 0]), cells=of(WORDS, CONTEXTS),
     ),
     "embeddings.glove.GloVe.gradients": dict(
-        self=GloVe(E, W, E[:, 0], E[:, 0]),
-        cells=of(WORDS, CONTEXTS),
+        self=GloVe(E, W, E[:, 0], E[:, 0]), cells=of(WORDS, CONTEXTS),
         score_gradient=of(GRADIENT, G[0, :2]),
     ),
     "embeddings.glove.AdaGrad": dict(
-        learning_rate=0.1, initial_sum=of(NOT_NEGATIVE, 0.0)
+        learning_rate=0.1, initial_sum=of(NOT_NEGATIVE, 0.0),
     ),
     "embeddings.glove.AdaGrad.of_reference_code": dict(eta=of(POSITIVE, 0.1)),
     "embeddings.glove.AdaGrad.start": dict(
-        self=AdaGrad(0.1), parameters=of(ARRAYS, PARAMETERS)
+        self=AdaGrad(0.1), parameters=of(ARRAYS, PARAMETERS),
     ),
     "embeddings.glove.AdaGrad.step": dict(
-        self=AdaGrad(0.1),
-        parameters=of(ARRAYS, Made(lambda: {"a": Z.copy()})),
+        self=AdaGrad(0.1), parameters=of(ARRAYS, Made(lambda: {"a": Z.copy()})),
         gradients=of(SAME_ARRAYS, PARAMETERS),
         sums=of(SAME_ARRAYS, Made(lambda: {"a": Y.copy()})),
     ),
     "embeddings.glove.fit": dict(
         model=GloVe(E, W, E[:, 0], E[:, 0]),
         counts=of(
-            [*TABLE, (ValueError, "positive", -M), (ValueError, "not 0", 0 * M)], M
+            [*TABLE, (ValueError, "positive", -M), (ValueError, "not 0", 0 * M)], M,
         ),
-        epochs=1,
-        loss=of(LOSS[1:], GloVeLoss()),
-        optimizer=of(OBJECT[:0], AdaGrad(0.1)),
-        batch_size=9,
-        random_state=0,
+        epochs=1, loss=of([(TypeError, "a loss", "it", GloVeLoss)], GloVeLoss()),
+        optimizer=of([(TypeError, "an AdaGrad", "it", AdaGrad)], AdaGrad(0.1)), batch_size=9, random_state=0,
     ),
     "embeddings.hierarchical_softmax.Tree": dict(
-        merges=of([*WORDS, (ValueError, "once", [[0, 1], [0, 2]])], [[0, 1], [2, 3]])
+        merges=of([*WORDS, (ValueError, "once", [[0, 1], [0, 2]])], [[0, 1], [2, 3]]),
     ),
     "embeddings.hierarchical_softmax.Tree.code": dict(
-        self=TREE, word=of([*INTEGERS, (ValueError, "words from", -1, 3)], 0)
+        self=TREE, word=of([*INTEGERS, (ValueError, "words from", -1, 3)], 0),
     ),
     "embeddings.hierarchical_softmax.balanced_tree": dict(
         order=of(
             [*INTEGERS[:1], (ValueError, "each of the words", [0, 0], [0, 2], [0])],
             [0, 1],
-        )
+        ),
     ),
     "embeddings.hierarchical_softmax.huffman_tree": dict(
-        counts=of(COUNTS, [2.0, 1.0, 3.0])
+        counts=of(COUNTS, [2.0, 1.0, 3.0]),
     ),
     "embeddings.hierarchical_softmax.HierarchicalSoftmax.log_probabilities": dict(
-        self=HierarchicalSoftmax(TREE), scores=of(ARRAY, LOGITS[:, :2])
+        self=HierarchicalSoftmax(TREE), scores=of(ARRAY, LOGITS[:, :2]),
     ),
     "embeddings.hierarchical_softmax.HierarchicalSoftmax.along_paths": dict(
-        self=HierarchicalSoftmax(TREE),
-        hidden=of(FITTING, LOGITS),
-        vectors=of(FITTING, LOGITS),
-        targets=of(CLASSES, LABELS),
+        self=HierarchicalSoftmax(TREE), hidden=of(FITTING, LOGITS),
+        vectors=of(FITTING, LOGITS), targets=of(CLASSES, LABELS),
     ),
     "embeddings.looking_at_vectors.PrincipalComponents.transform": dict(
-        self=principal_components(E, 1), vectors=of(INPUTS, E)
+        self=principal_components(E, 1), vectors=of(INPUTS, E),
     ),
     "embeddings.looking_at_vectors.PrincipalComponents.reconstruct": dict(
-        self=principal_components(E, 1), scores=of(MATRIX, E[:, :1])
+        self=principal_components(E, 1), scores=of(MATRIX, E[:, :1]),
     ),
     "embeddings.looking_at_vectors.principal_components": dict(
-        vectors=E, n_components=1
+        vectors=E, n_components=1,
     ),
     "embeddings.looking_at_vectors.unit_rows": dict(vectors=E),
     "embeddings.looking_at_vectors.nearest": dict(
-        vectors=of(INPUTS, E),
-        queries=of(INPUTS, E[:2]),
-        n_neighbours=1,
+        vectors=of(INPUTS, E), queries=of(INPUTS, E[:2]), n_neighbours=1,
         exclude=of(
-            [(TypeError, "array|integer", "x", 2.5, RAGGED), *CLASSES[1:3]], [[0], [1]]
+            [(TypeError, "array|integer", "x", 2.5, RAGGED), *CLASSES[1:3]], [[0], [1]],
         ),
     ),
     "embeddings.looking_at_vectors.neighbours": dict(
-        vectors=E, words=of(WORDS, [0, 1]), n_neighbours=2
+        vectors=E, words=of(WORDS, [0, 1]), n_neighbours=2,
     ),
     "embeddings.looking_at_vectors.analogy_answers": dict(
-        vectors=E, questions=of(WORDS, [[0, 1, 2, 3]]), exclude_queries=True
+        vectors=E, questions=of(WORDS, [[0, 1, 2, 3]]), exclude_queries=True,
     ),
     "embeddings.looking_at_vectors.analogy_accuracy": dict(
-        vectors=E, questions=of(WORDS, [[0, 1, 2, 3]]), exclude_queries=True
+        vectors=E, questions=of(WORDS, [[0, 1, 2, 3]]), exclude_queries=True,
     ),
     "embeddings.looking_at_vectors.precision_at_k": dict(
-        vectors=E, labels=of([*INTEGERS, CLASSES[-1]], [0, 1, 0, 1, 0, 1]), k=1
+        vectors=E, labels=of([*INTEGERS, CLASSES[-1]], [0, 1, 0, 1, 0, 1]), k=1,
     ),
     "embeddings.looking_at_vectors.planted_scores": dict(
-        vectors=PLANTED.vectors,
-        corpus=of(SPOILT[:1], PLANTED),
-        n_questions=2,
+        vectors=PLANTED.vectors, corpus=of(SPOILT[:1], PLANTED), n_questions=2,
         random_state=0,
     ),
     "embeddings.negative_sampling.noise_distribution": dict(
@@ -1055,42 +989,33 @@ CALLS = {
         power=of([*NUMBER, (ValueError, "finite", 1e6)], 1),
     ),
     "embeddings.negative_sampling.keep_probability": dict(
-        counts=of(COUNTS, [2.0, 1.0]), threshold=of(POSITIVE, 0.1), as_code=True
+        counts=of(COUNTS, [2.0, 1.0]), threshold=of(POSITIVE, 0.1), as_code=True,
     ),
     "embeddings.negative_sampling.subsample": dict(
-        words=of(CLASSES[:3], TEXT_WORDS),
-        sentences=of(INTEGERS, SENTENCES),
-        keep=of([*MATRIX, (ValueError, "from 0 to 1", at(0, 2))], NOISE),
-        rng=RNG_MADE,
+        words=of(CLASSES[:3], TEXT_WORDS), sentences=of(INTEGERS, SENTENCES),
+        keep=of([*MATRIX, (ValueError, "from 0 to 1", at(0, 2))], NOISE), rng=RNG_MADE,
     ),
     "embeddings.negative_sampling.pair_step": dict(
-        **STEP, centre=of(A_WORD, 0), context=of(A_WORD, 1), noise=of(WORDS, [2, 3])
+        **STEP, centre=of(A_WORD, 0), context=of(A_WORD, 1), noise=of(WORDS, [2, 3]),
     ),
     "embeddings.negative_sampling.minibatch_step": dict(
-        **STEP,
-        centres=of(CLASSES, [0, 1]),
-        contexts=of(CLASSES, [1, 2]),
+        **STEP, centres=of(CLASSES, [0, 1]), contexts=of(CLASSES, [1, 2]),
         noise=of(CLASSES, [[2], [3]]),
     ),
     "embeddings.negative_sampling.block_step": dict(
-        **STEP,
-        block=of(OBJECT, BLOCK),
-        noise=of([*WORDS, (TypeError, "int", [])], [2, 3]),
-        n_noise=2,
+        **STEP, block=of(OBJECT, BLOCK),
+        noise=of([*WORDS, (TypeError, "int", [])], [2, 3]), n_noise=2,
     ),
     "embeddings.negative_sampling.block_gradients": dict(
-        e=of(BLOCK_ARRAY, E[None, :2]),
-        w=of(BLOCK_ARRAY, W[None, :3]),
-        noise=of(BLOCK_ARRAY, E[:2]),
-        pairs=of(BLOCK_ARRAY, BLOCK.pairs),
-        n_noise=2,
+        e=of(BLOCK_ARRAY, E[None, :2]), w=of(BLOCK_ARRAY, W[None, :3]),
+        noise=of(BLOCK_ARRAY, E[:2]), pairs=of(BLOCK_ARRAY, BLOCK.pairs), n_noise=2,
     ),
     "embeddings.negative_sampling.expected_loss": dict(
-        vectors=of(SPOILT_PAIR, VECTORS), **TABLES
+        vectors=of(SPOILT_PAIR, VECTORS), **TABLES,
     ),
     "embeddings.negative_sampling.shifted_pmi": TABLES,
     "embeddings.negative_sampling.find_phrases": dict(
-        corpus=CORPUS, discount=1, threshold=of(POSITIVE, 1)
+        corpus=CORPUS, discount=1, threshold=of(POSITIVE, 1),
     ),
     "embeddings.negative_sampling.join_phrases": dict(
         corpus=CORPUS,
@@ -1104,39 +1029,34 @@ CALLS = {
         ),
     ),
     "embeddings.negative_sampling.blocks": dict(
-        **TEXT_OF, reach=1, n_blocks=1, rng=RNG_MADE
+        **TEXT_OF, reach=1, n_blocks=1, rng=RNG_MADE,
     ),
     "embeddings.negative_sampling.require_settled": dict(
         vectors=of(
             [
-                SPOILT_VECTORS[0],
-                SPOILT_VECTORS[2],
+                SPOILT_VECTORS[0], SPOILT_VECTORS[2],
                 (ValueError, "at most", sampling.WordVectors(99 * E, W)),
             ],
             VECTORS,
-        )
+        ),
     ),
     "embeddings.negative_sampling.NegativeSampling": dict(
-        SMALL,
-        n_shared=64,
-        power=0.75,
+        SMALL, n_shared=64, power=0.75,
         threshold=of([*POSITIVE[1:], (TypeError, "a number", "x")], 0.1),
     ),
     "embeddings.negative_sampling.NegativeSampling.fit": dict(
-        self=TRAINING, corpus=CORPUS, step="pairs", random_state=of(RNG, 0)
+        self=TRAINING, corpus=CORPUS, step="pairs", random_state=of(RNG, 0),
     ),
     "embeddings.negative_sampling.NegativeSampling.start": dict(
-        self=TRAINING, corpus=CORPUS, rng=RNG_MADE
+        self=TRAINING, corpus=CORPUS, rng=RNG_MADE,
     ),
     "embeddings.negative_sampling.NegativeSampling.steps": dict(
-        self=TRAINING, corpus=CORPUS, step="pairs", rng=RNG_MADE
+        self=TRAINING, corpus=CORPUS, step="pairs", rng=RNG_MADE,
     ),
     "embeddings.torch_negative_sampling.fit": dict(
-        training=of(OBJECT, TRAINING),
-        corpus=CORPUS,
-        random_state=of(RNG, 0),
+        training=of(OBJECT, TRAINING), corpus=CORPUS, random_state=of(RNG, 0),
         device=of(
-            [(ValueError, "one that PyTorch has", "gpu9", "cuda:99", 3.5)], "cpu"
+            [(ValueError, "one that PyTorch has", "gpu9", "cuda:99", 3.5)], "cpu",
         ),
     ),
     "embeddings.neural_language_model.NeuralLanguageModel": dict(
@@ -1148,25 +1068,20 @@ CALLS = {
         direct_weights=of(SAME[1:], np.ones((4, 6))),
     ),
     "embeddings.neural_language_model.NeuralLanguageModel.random": dict(
-        n_words=6,
-        n_context=of(COUNT, 2),
-        dimensions=2,
-        hidden=3,
-        direct=True,
-        dtype=np.float32,
-        random_state=0,
+        n_words=6, n_context=of(COUNT, 2), dimensions=2, hidden=3, direct=True,
+        dtype=np.float32, random_state=0,
     ),
     "embeddings.neural_language_model.NeuralLanguageModel.scores": dict(
-        self=NLM, contexts=of(WORDS, CONTEXTS)
+        self=NLM, contexts=of(WORDS, CONTEXTS),
     ),
     "embeddings.neural_language_model.NeuralLanguageModel.log_probabilities": dict(
-        self=NLM, contexts=of(WORDS, CONTEXTS)
+        self=NLM, contexts=of(WORDS, CONTEXTS),
     ),
     "embeddings.neural_language_model.NeuralLanguageModel.gradients": dict(
-        self=NLM, contexts=of(WORDS, CONTEXTS), score_gradient=of(GRADIENT, G)
+        self=NLM, contexts=of(WORDS, CONTEXTS), score_gradient=of(GRADIENT, G),
     ),
     "embeddings.neural_language_model.contexts_and_targets": dict(
-        words=of(INTEGERS, TEXT_WORDS), n_context=2
+        words=of(INTEGERS, TEXT_WORDS), n_context=2,
     ),
     **{
         f"embeddings.neural_language_model.{name}": dict(
@@ -1175,31 +1090,30 @@ CALLS = {
         for name in ("surprises", "perplexity")
     },
     "embeddings.ngrams.KneserNey": dict(
-        words=of(WORDS, TEXT_WORDS), n_words=6, n_context=1
+        words=of(WORDS, TEXT_WORDS), n_words=6, n_context=1,
     ),
     "embeddings.ngrams.KneserNey.probabilities": dict(
-        self=KneserNey(TEXT_WORDS, 6, 2), contexts=of(WORDS, CONTEXTS)
+        self=KneserNey(TEXT_WORDS, 6, 2), contexts=of(WORDS, CONTEXTS),
     ),
     "embeddings.ngrams.KneserNey.log_probabilities": dict(
-        self=KneserNey(TEXT_WORDS, 6, 2), contexts=of(WORDS, CONTEXTS)
+        self=KneserNey(TEXT_WORDS, 6, 2), contexts=of(WORDS, CONTEXTS),
     ),
     "embeddings.noise_contrastive_estimation.NoiseContrastiveLoss.candidates": dict(
-        self=NoiseContrastiveLoss(THREE, 1),
-        words=of([WORDS[0], WORDS[2]], LABELS),
+        self=NoiseContrastiveLoss(THREE, 1), words=of([WORDS[0], WORDS[2]], LABELS),
         rng=RNG_MADE,
     ),
     "embeddings.noise_contrastive_estimation.LogBilinear": dict(
-        inputs=of(SAME, E), outputs=of(SAME, W), bias=of(SAME, E[:, 0])
+        inputs=of(SAME, E), outputs=of(SAME, W), bias=of(SAME, E[:, 0]),
     ),
     "embeddings.noise_contrastive_estimation.LogBilinear.scores": dict(
-        self=LogBilinear(E, W, E[:, 0]), features=of(WORDS, CONTEXTS)
+        self=LogBilinear(E, W, E[:, 0]), features=of(WORDS, CONTEXTS),
     ),
     "embeddings.noise_contrastive_estimation.LogBilinear.gradients": dict(
-        self=LogBilinear(E, W, E[:, 0]),
-        features=of(WORDS, CONTEXTS),
+        self=LogBilinear(E, W, E[:, 0]), features=of(WORDS, CONTEXTS),
         score_gradient=of(GRADIENT, G[:, :1]),
     ),
 }
+# fmt: on
 
 # What holds results, or is made by the function beside it: it is checked where it is given
 # to a function.

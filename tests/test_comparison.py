@@ -167,7 +167,7 @@ def test_the_rules_on_a_problem_that_can_be_worked_out_by_hand(monkeypatch):
         "other": of(lambda c, counts: c, 20, 40, 31),
     }
     monkeypatch.setitem(comparison.PROBLEMS, "cards", Cards)
-    played = comparison.play("cards", None, 0)
+    played = comparison.play("cards", 0, 0)
     # plain tunes its decay; the others have the usual one; two steps are best
     assert played["plain"]["model"] == (10, 3, 2)
     assert played["plain"]["validation"] == [20.05, 20.03, 20.04]

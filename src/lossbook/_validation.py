@@ -2,7 +2,7 @@
 expected and what came."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 
 import array_api_compat
@@ -10,8 +10,6 @@ import numpy as np
 
 LARGEST = 1e30  # of a factor, so that float32 holds what it is multiplied with
 LARGEST_COUNT = 2**63 - 1
-# their * is a matrix product, or leaves entries out
-_OTHER_ARITHMETIC = (np.matrix, np.ma.MaskedArray)
 
 
 class NotFiniteError(ValueError):
@@ -43,32 +41,53 @@ def _is_tensor(values):
 def as_array(values, name, dtype=np.float64):
     """``values`` as it is when it is an array, else as a NumPy array of ``dtype`` (None:
     of the type that the numbers have); TypeError naming the argument."""
-    if is_array(values) and not isinstance(values, _OTHER_ARITHMETIC):
-        return values
+    if is_array(values):
+        if _is_dense(values):
+            return values
+        raise TypeError(f"{name} must be a plain, dense array, got {_what(values)}")
     try:
         array = np.asarray(values)
-    except (ValueError, TypeError, RuntimeError):  # rows of different lengths, say
+    except Exception:  # rows of different lengths; or what its own methods raise
         array = np.asarray(None)
-    if array.dtype.kind not in "buif" or isinstance(values, _OTHER_ARITHMETIC):
+    if array.dtype.kind not in "buif":
         raise TypeError(f"{name} must be an array or numbers, got {_what(values)}")
     return array.astype(dtype or array.dtype)
+
+
+def _is_dense(array):
+    """Whether an array has one number in each place, and none hidden."""
+    if _is_tensor(array):
+        sparse = array.is_sparse or array.is_sparse_csr
+        return not (sparse or array.is_nested or array.is_quantized)
+    return array.dtype.names is None and not isinstance(array, np.ma.MaskedArray)
 
 
 def as_list(values, name):
     """``values`` as a list; TypeError naming the argument when it is no sequence."""
     try:
-        if isinstance(values, str | bytes | dict | set):
-            raise TypeError
-        return list(values)
-    except TypeError:
-        raise TypeError(f"{name} must be a sequence, got {_what(values)}") from None
+        if isinstance(values, Iterable) and not isinstance(
+            values, str | bytes | dict | set
+        ):
+            return list(values)
+    except Exception:  # what its own methods raise
+        pass
+    raise TypeError(f"{name} must be a sequence, got {_what(values)}")
+
+
+def require_list(values, name):
+    """``values`` itself; TypeError naming it when it is not a list or a tuple, which can
+    be read more than once."""
+    return require_instance(values, name, list | tuple, "a list or a tuple")
 
 
 def as_numpy(values, name):
     """``values`` as a NumPy array of the numbers that came; TypeError naming the
     argument."""
     array = as_array(values, name, dtype=None)
-    array = array.detach().cpu().numpy() if _is_tensor(array) else np.asarray(array)
+    try:
+        array = array.detach().cpu().numpy() if _is_tensor(array) else np.asarray(array)
+    except (NotImplementedError, RuntimeError, TypeError):  # bfloat16, or no numbers
+        array = np.asarray(None)
     if array.dtype.kind not in "buif":
         raise TypeError(f"{name} must be an array or numbers, got {_what(values)}")
     return array
@@ -96,10 +115,19 @@ def require_one_kind(arrays):
             )
 
 
-def require_numpy(array, name):
-    """Refuse a tensor, where only NumPy computes."""
-    if _is_tensor(array):
-        raise TypeError(f"{name} must be a NumPy array for this, got {type(array)}")
+def require_writeable(array, name):
+    """Refuse a NumPy array that a step in place could not change."""
+    if not array.flags.writeable:
+        raise ValueError(f"{name} must be writeable, got a read-only array")
+
+
+def numpy_gradient(score_gradient, shape, parameters):
+    """A gradient in the scores as floats of that shape; TypeError where it, or one of the
+    parameters by name, is a tensor, since NumPy adds up the rows."""
+    for name, array in {**parameters, "score_gradient": score_gradient}.items():
+        if _is_tensor(array):
+            raise TypeError(f"{name} must be a NumPy array for this, got {type(array)}")
+    return floats_of_shape(score_gradient, "score_gradient", shape)
 
 
 def finite_floats(values, name, ndim=None):
@@ -148,6 +176,8 @@ def float_array(values, name, axis_of_classes=False):
 def require_finite(array, name):
     """``array`` itself; `NotFiniteError` naming the first entry that is NaN or
     infinite."""
+    if getattr(array, "is_meta", False):
+        raise ValueError(f"{name} must hold numbers, got a tensor on the device meta")
     infinite = ~array_namespace(array).isfinite(array)
     refuse_where(infinite, array, name, "be finite", NotFiniteError)
     return array
@@ -180,19 +210,19 @@ def require_at_most(value, name, most):
     return value
 
 
-def require_not_negative(value, name):
+def require_not_negative(value, name, most=math.inf):
     """``value`` as a float; TypeError or ValueError naming it when it is not a finite
-    number of at least 0."""
+    number of at least 0, or more than ``most``."""
     if require_number(value, name) < 0:
         raise ValueError(f"{name} must not be negative, got {value}")
-    return float(value)
+    return float(require_at_most(value, name, most))
 
 
 def require_positives(values, name):
     """One number a class, as a tuple of floats; TypeError or ValueError naming the first
     that is not positive and at most `LARGEST`."""
     if is_array(values):
-        values = as_array(values, name).tolist()
+        values = as_numpy(values, name).tolist()
     numbers = as_list(values, name)
     if not numbers:
         raise ValueError(f"{name} must hold a number for each class, got none")
@@ -290,7 +320,7 @@ def require_rng(value, name):
 def require_integers(values, name, shape):
     """``values`` as an integer NumPy array of ``shape``, where a letter or None stands for
     any length; TypeError or ValueError naming it otherwise."""
-    values = np.asarray(as_array(values, name, dtype=None))
+    values = as_numpy(values, name)
     if values.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got {values.dtype}")
     fits = values.ndim == len(shape) and all(
@@ -342,7 +372,7 @@ def require_float_type(dtype):
     """``dtype`` as float32 or float64; TypeError naming it otherwise."""
     try:
         found = np.dtype(dtype)
-    except TypeError:
+    except Exception:  # what NumPy says of it names no argument
         found = None
     if dtype is None or found not in (np.float32, np.float64):
         raise TypeError(f"dtype must be float32 or float64, got {dtype!r:.60}")

@@ -15,9 +15,13 @@ from typing import Any
 import numpy as np
 
 from lossbook._validation import (
+    as_numpy,
     require_callable,
     require_choice,
+    require_dict,
     require_instance,
+    require_list,
+    require_number,
 )
 from lossbook.losses._base import Loss, RegressionLoss, SoftmaxLoss
 
@@ -88,6 +92,10 @@ class Case:
         for name in ("scores", "targets"):
             require_instance(getattr(self, name), name, np.ndarray, "a NumPy array")
         require_choice(self.of, "of", OF)
+        require_dict(self.changed, "changed")
+        require_number(self.jitter, "jitter")
+        for i, change in enumerate(require_list(self.finish, "finish")):
+            require_callable(change, f"finish[{i}]")
 
     def given(self, **changes):
         """The same case with other pieces, by name, or another ``loss``, ``scores`` or
@@ -254,6 +262,7 @@ class Case:
 
     def weight_of(self, y):
         """The weight of each sample by the formula, for targets y."""
+        y = as_numpy(y, "y")
         weight = np.float64(1)
         inner = None if self.base is self.loss else _class_weights(self.base)
         for weights, whole in ((self.weights, self.loss), (inner, self.base)):
@@ -316,8 +325,16 @@ class Case:
 
     def result(self, numbers=None, features=None):
         """What is compared in the end: the numbers, pulled back to the parameter."""
-        numbers = self.numbers if numbers is None else numbers
-        features = self.features if features is None else features
+        numbers = self.numbers if numbers is None else as_numpy(numbers, "numbers")
+        if features is None:
+            features = self.features
+        elif (features := as_numpy(features, "features")).shape[:1] != numbers.shape[
+            :1
+        ]:
+            raise ValueError(
+                f"features must be as many as numbers, {numbers.shape[:1]}, "
+                f"got {features.shape}"
+            )
         if self.features is not None:
             numbers = self.pull(features, numbers)
         for change in self.finish:

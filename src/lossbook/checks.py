@@ -146,7 +146,9 @@ def check_gradient(
         samples = [f"sample {list(index)}" for index in np.ndindex(value.shape)]
         places = [f"scores{list(index)}" for index in np.ndindex(scores.shape)]
 
-    reference_value, autograd = _autograd(reference or loss.value, scores, targets)
+    reference_value, autograd = _autograd(
+        reference or loss.value, scores, targets, value.shape
+    )
     through = f"autograd of {_name(reference)}" if reference else "autograd of value"
     differences, allowed = _score_differences(
         loss, scores, targets, gradient, elementwise
@@ -187,7 +189,10 @@ def check_parameter_gradients(
     features, targets = as_numpy(features, "features"), as_numpy(targets, "targets")
     if features.dtype.kind == "f":
         features = features.astype(np.float64)
-    _, gradients = mean_loss_and_gradients(model, loss, features, targets)
+    features, targets = np.ascontiguousarray(features), np.ascontiguousarray(targets)
+    mean, gradients = mean_loss_and_gradients(model, loss, features, targets)
+    if not np.isfinite(mean):
+        raise ValueError(f"model must have a finite mean loss, got {mean}")
     tensors = {
         name: torch.tensor(np.asarray(p), dtype=torch.float64, requires_grad=True)
         for name, p in model.parameters.items()
@@ -196,7 +201,8 @@ def check_parameter_gradients(
     aims = torch.as_tensor(targets)
     if aims.shape == scores.shape:  # elementwise: PyTorch wants floats
         aims = aims.to(torch.float64)
-    values = (reference or loss.value)(scores, aims)
+    shape = tuple(loss.value(scores.detach(), aims).shape)
+    values = _called(reference or loss.value, scores, aims, shape)
     (values.sum() / len(scores)).backward()
     through = f"autograd of {_name(reference)}" if reference else "autograd of value"
     rows = []
@@ -259,14 +265,34 @@ def _differences(f, x, gradient):
     return np.where(kink, between, slope), np.where(kink, 4 * rounding, allowed)
 
 
-def _autograd(function, scores, targets):
-    """(value, gradient) of a function of PyTorch tensors, as float64 NumPy arrays."""
+def _autograd(function, scores, targets, shape):
+    """(value, gradient) of a function of PyTorch tensors, as float64 NumPy arrays; the
+    value of that shape."""
     import torch
 
+    # PyTorch does not read an array backwards
+    scores, targets = np.ascontiguousarray(scores), np.ascontiguousarray(targets)
     scores = torch.tensor(scores, requires_grad=True)
-    value = function(scores, torch.tensor(targets))
+    value = _called(function, scores, torch.tensor(targets), shape)
     value.sum().backward()
     return value.detach().numpy(), scores.grad.numpy()
+
+
+def _called(function, scores, targets, shape):
+    """The unreduced loss that a reference of PyTorch gives."""
+    try:
+        value = function(scores, targets)
+    except Exception as error:
+        raise ValueError(
+            f"reference must take these scores and targets, got {error!r:.200}"
+        ) from error
+    came = tuple(getattr(value, "shape", [type(value).__name__]))
+    if came != shape:
+        raise ValueError(
+            f"reference must give the loss of each sample, unreduced, of shape {shape}, "
+            f"got {came}"
+        )
+    return value
 
 
 def _score_differences(loss, scores, targets, gradient, elementwise):

@@ -33,12 +33,14 @@ from array_api_compat import array_namespace
 from tqdm import tqdm
 
 from lossbook._validation import (
+    LARGEST,
     as_list,
     as_numpy,
     float_numpy,
     floats_of_shape,
     refuse_where,
     require_able,
+    require_at_most,
     require_callable,
     require_choice,
     require_count,
@@ -239,8 +241,14 @@ def inverse_frequency(counts, exponent):
     """
     counts = _counts(counts)
     exponent = require_not_negative(exponent, "exponent")
-    weights = counts**-exponent
-    return weights * counts.sum(axis=0) / (weights * counts).sum(axis=0)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        weights = counts**-exponent
+        weights = weights * counts.sum(axis=0) / (weights * counts).sum(axis=0)
+    if not np.isfinite(weights).all():
+        raise ValueError(
+            f"exponent must give finite weights of these counts, got {exponent}"
+        )
+    return weights
 
 
 def _counts(counts):
@@ -346,7 +354,8 @@ class Gaussians:
     contenders, usual_decay = BINARY, PENALTIES[0]
 
     def __init__(self, ratio, seed):
-        ratio, seed = require_count(ratio, "ratio"), require_count(seed, "seed", 0)
+        ratio = require_at_most(require_count(ratio, "ratio"), "ratio", 10**6)
+        seed = require_at_most(require_count(seed, "seed", 0), "seed", 2**62 - 1)
         self.counts = np.array([RARE * ratio, RARE])
         self.training, self.validation = (
             gaussians(MEANS, COVARIANCE, self.counts.tolist(), random_state=state)
@@ -376,7 +385,7 @@ class Gaussians:
     def adjust(self, model, tau):
         """The model with τ times the prior log-odds taken from its logit."""
         _require_line(model)
-        tau = require_number(tau, "tau")
+        require_at_most(abs(require_number(tau, "tau")), "tau", LARGEST)
         return Linear(model.weights, model.bias - tau * log_odds(self.counts))
 
     def validate(self, model):
@@ -460,7 +469,7 @@ class Digits(_Networks):
 
     def adjust(self, scores, tau):
         """The scores less τ log π."""
-        tau = require_number(tau, "tau")
+        require_at_most(abs(require_number(tau, "tau")), "tau", LARGEST)
         shift = tau * np.log(_priors(self.counts))
         return [part - shift for part in self._scores(scores)]
 
@@ -520,6 +529,11 @@ class Labels(_Networks):
         self.validation = features[ends[0] : ends[1]], seen[ends[0] :]
         self.tested = features[ends[1] :], clean
         positives = self.training[1].sum(axis=0)
+        if not (positives.all() and self.validation[1].any()):
+            raise ValueError(
+                f"missing must leave positives of every label, got {missing} and "
+                f"{positives.astype(int).tolist()}"
+            )
         self.counts = np.array([ends[0] - positives, positives])
         self.seed = seed
 
@@ -888,32 +902,42 @@ def interval(values):
 
 
 def _entry(group, name):
-    """The results of a contender in a group of the results file."""
+    """The tests (seeds, candidates) of a contender in a group of the results file, and
+    which candidate was chosen (seeds,)."""
     require_choice(name, "name", require_dict(group, "group", "results"))
     entry = require_dict(group[name], f"group[{name!r}]", "results")
     if not {"test", "chosen"} <= entry.keys():
         raise ValueError(
             f"group[{name!r}] must hold test and chosen, got {', '.join(entry)}"
         )
-    return entry
+    where = f"group[{name!r}]"
+    test = float_numpy(entry["test"], f"{where}['test']", ndim=2)
+    shape = (len(test),)
+    chosen = require_words(entry["chosen"], f"{where}['chosen']", test.shape[1], shape)
+    if test.size == 0:
+        raise ValueError(f"{where}['test'] must hold a seed, got shape {test.shape}")
+    return test, chosen
 
 
 def chosen_test(group, name):
     """(seeds,): the test error of the candidate that validation chose."""
-    entry = _entry(group, name)
-    rows = zip(entry["test"], entry["chosen"], strict=True)
-    return np.array([row[chosen] for row, chosen in rows])
+    test, chosen = _entry(group, name)
+    return test[np.arange(len(test)), chosen]
 
 
 def usual_test(group, name):
     """(seeds,): the test error of the usual candidate, the first, without any tuning."""
-    return np.array(_entry(group, name)["test"])[:, 0]
+    return _entry(group, name)[0][:, 0]
 
 
 def summary(group):
     """How the contenders did in one setting: ``{name: {"usual", "tuned", "difference"}}``,
     each an `interval`, of the test error of the usual candidate and of the chosen one, and
     of the latter less that of plain with the same seeds."""
+    if "plain" not in require_dict(group, "group", "results"):
+        raise ValueError(
+            f"group must hold plain, to compare with, got {', '.join(group)}"
+        )
     plain = chosen_test(group, "plain")
     return {
         name: {

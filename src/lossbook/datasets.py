@@ -126,7 +126,12 @@ def bayes_classifier(means, covariance, priors):
     if len(priors) != len(means):
         raise ValueError(f"priors must be {len(means)} numbers, got {len(priors)}")
     weights = np.linalg.solve(covariance, means.T)
-    return Linear(weights, np.log(priors) - np.sum(means.T * weights, axis=0) / 2)
+    bias = np.log(priors) - np.sum(means.T * weights, axis=0) / 2
+    if not np.isfinite(bias).all():
+        raise ValueError(
+            f"means and covariance must give finite scores, got a bias of {bias}"
+        )
+    return Linear(weights, bias)
 
 
 def error_rates(model, means, covariance):

@@ -28,6 +28,8 @@ import random
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from numbers import Number
 
 import mpmath
 import numpy as np
@@ -38,7 +40,7 @@ from sympy.printing.precedence import PRECEDENCE
 from lossbook._printing import latex, left_side, plain_text, short
 from lossbook._validation import (
     as_list,
-    finite_floats,
+    float_numpy,
     require_count,
     require_dict,
     require_instance,
@@ -62,10 +64,9 @@ def as_written():
 
 def _expression(value, name):
     """``value`` as a SymPy expression; a text is none, since SymPy would execute it."""
-    try:
-        expression = sympy.sympify(value, strict=True)
-    except (sympy.SympifyError, TypeError, ValueError):
-        expression = None
+    expression = None
+    if isinstance(value, sympy.Basic | Number):
+        expression = sympy.sympify(value)
     if not isinstance(expression, sympy.Expr):
         raise TypeError(f"{name} must be a SymPy expression, got {value!r:.60}")
     return expression
@@ -186,6 +187,7 @@ class Derivation:
                     f"where: a key must be a symbol or an indexed symbol, got {key!r}"
                 )
             self.where[key] = _expression(self.where[key], f"where[{key}]")
+        self._refuse_circles()
         names = {}
         for symbol in _atoms(self._expressions(), sympy.Symbol):
             if names.setdefault(symbol.name, symbol) != symbol:
@@ -198,6 +200,21 @@ class Derivation:
                 raise ValueError(
                     f'an index needs a range that starts at 1, such as Idx("{index}", (1, C)); got {index!r}'
                 )
+
+    def _refuse_circles(self):
+        """Refuse abbreviations that end in themselves, by whatever way."""
+        uses = {}
+        for key, body in self._definitions().items():
+            uses[getattr(key, "base", key)] = body.atoms(
+                sympy.Symbol, sympy.IndexedBase
+            )
+        try:
+            TopologicalSorter(uses).prepare()
+        except CycleError as error:
+            circle = " by ".join(map(str, reversed(error.args[1])))
+            raise ValueError(
+                f"where must not define an abbreviation by itself, got {circle}"
+            ) from None
 
     @property
     def result(self) -> sympy.Expr:
@@ -317,14 +334,17 @@ class Derivation:
         numbers = {}
         for symbol in sorted(meaning.free_symbols, key=str):
             name, _, places = symbol.name.partition("[")
-            numbers[symbol] = np.asarray(
-                finite_floats(_value_of(name, values), f"values: {name}")
-            )
+            numbers[symbol] = float_numpy(_value_of(name, values), f"values: {name}")
             if places and name in arrays:
+                entries = np.atleast_1d(numbers[symbol])
                 for place in places.rstrip("]").split(", "):
-                    if not 1 <= int(place) <= len(numbers[symbol]):
-                        raise ValueError(f"values: {name} has no entry {symbol}")
-                    numbers[symbol] = numbers[symbol][int(place) - 1]
+                    if not 1 <= int(place) <= len(entries):
+                        raise ValueError(
+                            f"values: {name} must be longer, it has no entry {symbol}; "
+                            f"got {len(entries)}"
+                        )
+                    entries = entries[int(place) - 1]
+                numbers[symbol] = entries
         function = sympy.lambdify(list(numbers), meaning, "mpmath")
 
         def rounded(*entries):

@@ -12,6 +12,7 @@ drawn, and `readout` a table of the numbers in it.
 import html
 import io
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, field, fields, replace
 
@@ -26,6 +27,7 @@ from lossbook._validation import (
     require_count,
     require_dict,
     require_instance,
+    require_list,
     require_number,
     require_positive,
     require_text,
@@ -39,7 +41,7 @@ from lossbook.losses import (
     softmax,
 )
 from lossbook.losses._base import Loss, SoftmaxLoss
-from lossbook.plots import COLORS, DASHES, MARKERS
+from lossbook.plots import COLORS, DASHES, MARKERS, contour_levels
 from lossbook.training import gradient_descent, mean_loss_and_gradients
 
 
@@ -89,7 +91,7 @@ class Mark:
             raise ValueError(
                 f"style must be below {len(COLORS)}, the colours, got {self.style}"
             )
-        if len(as_list(self.x, "x")) != len(as_list(self.y, "y")):
+        if len(require_list(self.x, "x")) != len(require_list(self.y, "y")):
             raise ValueError(
                 f"y must have as many entries as x, {len(self.x)}, got {len(self.y)}"
             )
@@ -110,15 +112,15 @@ class Panel:
     def __post_init__(self):
         require_text(self.title, "title")
         for name in ("x", "y"):
-            axis = as_list(getattr(self, name), name)
+            axis = require_list(getattr(self, name), name)
             if len(axis) != 3:
                 raise ValueError(f"{name} must be (label, low, high), got {axis}")
             require_text(axis[0], f"{name}[0]")
             _range(axis[1:], name)
         for name in ("ticks", "drag"):
-            for i, word in enumerate(as_list(getattr(self, name), name)):
+            for i, word in enumerate(require_list(getattr(self, name), name)):
                 require_text(word, f"{name}[{i}]")
-        for i, mark in enumerate(as_list(self.marks, "marks")):
+        for i, mark in enumerate(require_list(self.marks, "marks")):
             require_instance(mark, f"marks[{i}]", Mark, "a Mark")
 
 
@@ -156,7 +158,8 @@ class Figure:
             )
         for name, slider in sliders.items():
             number = require_number(values[name], f"values[{name!r}]")
-            if not slider.low <= number <= slider.high:
+            rounding = 1e-9 * (slider.high - slider.low)  # of low + n steps
+            if not slider.low - rounding <= number <= slider.high + rounding:
                 raise ValueError(
                     f"values[{name!r}] must be from {slider.low} to {slider.high}, "
                     f"got {number}"
@@ -166,7 +169,7 @@ class Figure:
     def _check(self, *names):
         """Refuse sliders that are none, or without one of these names, and losses that
         are none."""
-        for i, slider in enumerate(as_list(self.sliders, "sliders")):
+        for i, slider in enumerate(require_list(self.sliders, "sliders")):
             require_instance(slider, f"sliders[{i}]", Slider, "a Slider")
         have = [slider.name for slider in self.sliders]
         if not set(names) <= set(have) or len(set(have)) < len(have):
@@ -174,7 +177,9 @@ class Figure:
                 f"sliders must have different names, {', '.join(names)} among them, "
                 f"got {', '.join(have)}"
             )
-        for label, loss in require_dict(getattr(self, "losses", {}), "losses").items():
+        if not require_dict(getattr(self, "losses", {"": None}), "losses"):
+            raise ValueError("losses must hold at least one, got none")
+        for label, loss in getattr(self, "losses", {}).items():
             require_instance(loss, f"losses[{label!r}]", Loss, "a loss")
 
     def _slider(self, name):
@@ -337,15 +342,17 @@ class Bars(Figure):
     def __post_init__(self):
         self._check()
         require_dict(self.fixed, "fixed")
-        n_panels = len(as_list(self.series, "series"))
+        n_panels = len(require_list(self.series, "series"))
         for i, series in enumerate(self.series):
             for label, entry in require_dict(series, f"series[{i}]").items():
                 called = f"series[{i}][{label!r}]"
-                parts = [entry] if isinstance(entry, str) else as_list(entry, called)
+                parts = (
+                    [entry] if isinstance(entry, str) else require_list(entry, called)
+                )
                 require_choice(parts[0] if parts else None, called, BARS)
                 require_dict(parts[1] if len(parts) > 1 else {}, called)
         for name in ("titles", "classes"):
-            for i, title in enumerate(as_list(getattr(self, name), name)):
+            for i, title in enumerate(require_list(getattr(self, name), name)):
                 require_text(title, f"{name}[{i}]")
         if len(self.titles) != n_panels or len(self.classes) != 3:
             raise ValueError(
@@ -411,7 +418,10 @@ class LineFigure(Figure):
         features = float_numpy(self.features, "features", ndim=2)
         if features.shape[1] != 1 or len(features) == 0:
             raise ValueError(f"features must have shape (N, 1), got {features.shape}")
-        floats_of_shape(self.targets, "targets", features.shape[:1])
+        targets = float_numpy(self.targets, "targets")
+        floats_of_shape(targets, "targets", features.shape[:1])
+        object.__setattr__(self, "features", features)
+        object.__setattr__(self, "targets", targets)
 
     def _data(self):
         """Features and targets, with the digits that the page has."""
@@ -558,7 +568,7 @@ class Descent(LineFigure):
         scores = Linear(grid_w[None, :], grid_b).scores(features)
         values = loss.value(scores, np.broadcast_to(targets[:, None], scores.shape))
         height = values.mean(axis=0).reshape(61, 61)
-        levels = np.geomspace(height.min() * 1.02, height.max(), 12)
+        levels = contour_levels(height, 12)
         figure = plt.figure()
         lines = figure.gca().contour(weights, biases, height, levels=levels).allsegs
         plt.close(figure)
@@ -721,14 +731,14 @@ LIMIT = 5.0
 
 def _range(ends, name):
     """Refuse what is not two numbers, the lower first."""
-    ends = as_list(ends, name)
+    ends = require_list(ends, name)
     if len(ends) != 2 or require_number(ends[0], name) >= require_number(ends[1], name):
         raise ValueError(f"{name} must be (low, high), got {tuple(ends)}")
 
 
 def _ranges(limits, name, n):
     """Refuse what is not n pairs of numbers."""
-    if len(as_list(limits, name)) != n:
+    if len(require_list(limits, name)) != n:
         raise ValueError(f"{name} must be {n} pairs (low, high), got {len(limits)}")
     for i, ends in enumerate(limits):
         _range(ends, f"{name}[{i}]")
@@ -740,10 +750,10 @@ def boundary(w1, w2, bias):
 
     Raises TypeError or ValueError when one is no number.
     """
-    for name, number in (("w1", w1), ("w2", w2), ("bias", bias)):
-        require_number(number, name)
+    w1, w2 = require_number(w1, "w1"), require_number(w2, "w2")
+    bias = require_number(bias, "bias")
     length = w1 * w1 + w2 * w2
-    if length == 0:
+    if length == 0 or not math.isfinite(length * bias):
         return [], []
     x, y = -bias * w1 / length, -bias * w2 / length
     far = 4 * LIMIT / length**0.5

@@ -17,6 +17,7 @@ from lossbook._validation import (
     float_numpy,
     refuse_where,
     require_able,
+    require_count,
     require_dict,
     require_number,
     require_text,
@@ -146,6 +147,22 @@ def loss_curves(ax, histories, *, ylabel="mean loss"):
     ax.legend()
 
 
+def contour_levels(height, n):
+    """n levels of a mean loss, each as many times higher than the one before, for
+    contours; none where it is the same everywhere.
+
+    height: numbers of at least 0. Raises TypeError or ValueError when they are not.
+    """
+    height, n = float_numpy(height, "height"), require_count(n, "n")
+    if height.size == 0 or height.min() < 0:
+        raise ValueError(
+            f"height must be numbers that are not negative, got shape {height.shape}"
+            f"{f' and {height.min()}' if height.size else ''}"
+        )
+    least = max(height.min() * 1.02, height.max() * 1e-6)  # a fit may be perfect
+    return np.geomspace(least, height.max(), n) if least < height.max() else np.zeros(0)
+
+
 def loss_surface(ax, loss, features, targets, histories, *, weight, bias):
     """Draw contours of the mean loss over weight and bias of a straight line, and the
     paths that training took on it.
@@ -163,7 +180,12 @@ def loss_surface(ax, loss, features, targets, histories, *, weight, bias):
     scores = Linear(grid_w[None, :], grid_b).scores(features)  # a column for each point
     values = loss.value(scores, np.broadcast_to(targets[:, None], scores.shape))
     height = values.mean(axis=0).reshape(81, 81)
-    levels = np.geomspace(np.min(height) * 1.02, np.max(height), 14)
+    if not np.isfinite(height).all():
+        raise ValueError(
+            f"weight and bias must be ranges where the mean loss is finite, got "
+            f"{tuple(weight)} and {tuple(bias)}"
+        )
+    levels = contour_levels(height, 14)
     ax.contour(
         weights,
         biases,

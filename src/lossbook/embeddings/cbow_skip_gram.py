@@ -13,13 +13,12 @@ from scipy.optimize import minimize
 from lossbook._validation import (
     array_namespace,
     finite_floats,
-    floats_of_shape,
+    numpy_gradient,
     refuse_where,
     require_count,
     require_float_type,
     require_instance,
     require_integers,
-    require_numpy,
     require_one_kind,
     require_table,
     require_words,
@@ -84,9 +83,7 @@ class _TwoVectorsAWord:
         """
         features = self._checked(features)
         shape = (len(features), len(self.outputs))
-        g = floats_of_shape(score_gradient, "score_gradient", shape)
-        require_one_kind({"inputs": self.inputs, "score_gradient": g})
-        require_numpy(g, "score_gradient")
+        g = numpy_gradient(score_gradient, shape, self.parameters)
         return {
             "inputs": self._pulled_back(features, g @ self.outputs),
             "outputs": g.T @ self._hidden(features),
@@ -228,7 +225,7 @@ def _counts(counts, n_words):
     counts = require_table(counts, n_words).toarray().astype(np.float64, copy=False)
     refuse_where(counts < 0, counts, "counts", "not be negative")
     if not counts.any():
-        raise ValueError("counts must not all be zero")
+        raise ValueError("counts must not all be zero, got none that is not")
     return counts
 
 

@@ -15,7 +15,7 @@ from lossbook._validation import (
     array_namespace,
     finite_floats,
     float_array,
-    floats_of_shape,
+    numpy_gradient,
     refuse_where,
     require_able,
     require_count,
@@ -24,11 +24,11 @@ from lossbook._validation import (
     require_float_type,
     require_instance,
     require_not_negative,
-    require_numpy,
     require_one_kind,
     require_positive,
     require_table,
     require_words,
+    require_writeable,
 )
 from lossbook.embeddings._windows import window_counts
 from lossbook.losses._base import RegressionLoss
@@ -191,9 +191,7 @@ class GloVe:
         Raises TypeError or ValueError when a shape does not fit.
         """
         i, j = self._checked(cells).T
-        g = floats_of_shape(score_gradient, "score_gradient", i.shape)
-        require_one_kind({"inputs": self.inputs, "score_gradient": g})
-        require_numpy(g, "score_gradient")
+        g = numpy_gradient(score_gradient, i.shape, self.parameters)
         n_words, every = len(self.inputs), np.arange(len(i) + 1)
         # column n holds the score gradient of cell n, in the row of its word
         of_input = csc_array((g, i, every), (n_words, len(i)))
@@ -277,7 +275,9 @@ class AdaGrad:
         their root, with half of our gradient for g. Divided by eta / 2, above and below,
         that is a learning rate of 1 with sums that start at (2 / eta)**2.
         """
-        return cls(1.0, (2 / require_positive(eta, "eta")) ** 2)
+        if require_positive(eta, "eta") < TINY:
+            raise ValueError(f"eta must be at least {TINY}, got {eta}")
+        return cls(1.0, (2 / eta) ** 2)
 
     def start(self, parameters):
         """The sums of squares before the first step, by the names of the parameters.
@@ -295,12 +295,20 @@ class AdaGrad:
         Raises TypeError or ValueError when they, or the gradients, are no arrays by name,
         of equal shapes.
         """
-        _arrays(parameters, "parameters")
-        _arrays(sums, "sums", parameters)
-        _arrays(gradients, "gradients", parameters)
+        _check_step(parameters, gradients, sums)
         for name, g in gradients.items():
             sums[name] += g * g
             parameters[name] -= self.learning_rate * g / (np.sqrt(sums[name]) + TINY)
+
+
+def _check_step(parameters, gradients, sums):
+    """Refuse what a step cannot be made of."""
+    _arrays(parameters, "parameters")
+    _arrays(sums, "sums", parameters)
+    _arrays(gradients, "gradients", parameters)
+    for name, arrays in (("parameters", parameters), ("sums", sums)):
+        for key, array in arrays.items():
+            require_writeable(array, f"{name}[{key!r}]")
 
 
 def _arrays(arrays, name, like=None):

@@ -14,8 +14,8 @@ import numpy as np
 from lossbook._validation import (
     array_namespace,
     as_numpy,
-    finite_floats,
     float_array,
+    float_numpy,
     floating,
     refuse_where,
     require_finite,
@@ -152,7 +152,7 @@ def huffman_tree(counts):
 
     Raises TypeError or ValueError when counts is not such numbers.
     """
-    counts = np.asarray(finite_floats(counts, "counts", ndim=1))
+    counts = float_numpy(counts, "counts", ndim=1)
     if len(counts) < 2:
         raise ValueError(f"counts must have at least two words, got {len(counts)}")
     refuse_where(counts < 0, counts, "counts", "not be negative")
@@ -257,8 +257,8 @@ class HierarchicalSoftmax(SoftmaxLoss):
         Raises TypeError or ValueError when types or shapes do not fit, or a number that
         is read is not finite.
         """
-        hidden = np.asarray(float_array(as_numpy(hidden, "hidden"), "hidden"))
-        vectors = np.asarray(float_array(as_numpy(vectors, "vectors"), "vectors"))
+        hidden = float_array(as_numpy(hidden, "hidden"), "hidden")
+        vectors = float_array(as_numpy(vectors, "vectors"), "vectors")
         targets = as_numpy(targets, "targets")
         n_words = self.tree.n_words
         if hidden.ndim != 2:

@@ -95,6 +95,11 @@ def principal_components(vectors, n_components):
     mean = vectors.mean(axis=0)
     centred = vectors - mean
     covariance = centred.T @ centred / len(vectors)
+    if not np.isfinite(covariance).all():
+        raise ValueError(
+            "vectors must have squares that are finite, "
+            f"got entries up to {np.abs(vectors).max():.3g}"
+        )
     variances, columns = np.linalg.eigh(covariance)  # rising
     components = columns.T[::-1][:n_components]
     size = np.abs(components)
@@ -235,7 +240,7 @@ def analogy_accuracy(vectors, questions, *, exclude_queries=True):
     answers = analogy_answers(vectors, questions, exclude_queries=exclude_queries)
     if len(answers) == 0:
         raise ValueError("questions must hold at least one analogy, got none")
-    return float(np.mean(answers == np.asarray(questions)[:, 3]))
+    return float(np.mean(answers == as_numpy(questions, "questions")[:, 3]))
 
 
 def precision_at_k(vectors, labels, k):
@@ -265,6 +270,12 @@ def planted_scores(vectors, corpus, *, n_questions=2000, random_state=0):
     vectors: (V, D). Raises TypeError or ValueError naming the argument that does not fit.
     """
     require_instance(corpus, "corpus", PlantedCorpus, "a PlantedCorpus")
+    vectors = _rows(vectors, "vectors")
+    if len(vectors) != len(corpus.vocabulary):
+        raise ValueError(
+            f"vectors must be {len(corpus.vocabulary)}, one for each word of corpus, "
+            f"got {len(vectors)}"
+        )
     scores = {
         name: analogy_accuracy(
             vectors,

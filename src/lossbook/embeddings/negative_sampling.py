@@ -40,6 +40,7 @@ from lossbook._validation import (
     require_rng,
     require_table,
     require_words,
+    require_writeable,
 )
 from lossbook.corpora import Corpus
 from lossbook.embeddings._rows import add_rows
@@ -135,7 +136,7 @@ def _refusing(check):
 
 
 def _pair(vectors, centre, context, noise, learning_rate):
-    n_words = _check_vectors(vectors)
+    n_words = _check_vectors(vectors, writeable=True)
     centre = require_words(centre, "centre", n_words, ())
     context = require_words(context, "context", n_words, ())
     noise = require_words(noise, "noise", n_words, ("K",))
@@ -143,7 +144,7 @@ def _pair(vectors, centre, context, noise, learning_rate):
 
 
 def _minibatch(vectors, centres, contexts, noise, learning_rate):
-    n_words = _check_vectors(vectors)
+    n_words = _check_vectors(vectors, writeable=True)
     centres = require_words(centres, "centres", n_words, ("P",))
     contexts = require_words(contexts, "contexts", n_words, centres.shape)
     noise = require_words(noise, "noise", n_words, (*centres.shape, "K"))
@@ -151,7 +152,7 @@ def _minibatch(vectors, centres, contexts, noise, learning_rate):
 
 
 def _block(vectors, block, noise, n_noise, learning_rate):
-    n_words = _check_vectors(vectors)
+    n_words = _check_vectors(vectors, writeable=True)
     require_instance(block, "block", Blocks, "a Blocks")
     centres = require_words(block.centres, "block.centres", n_words, ("B", "T"))
     n_blocks, length = centres.shape
@@ -189,7 +190,7 @@ def _some(words, name):
     return words
 
 
-def _check_vectors(vectors):
+def _check_vectors(vectors, writeable=False):
     """V, when they are `WordVectors` of arrays (V, D)."""
     require_able(vectors, "vectors", "WordVectors", "inputs", "outputs")
     for name in ("inputs", "outputs"):
@@ -198,6 +199,8 @@ def _check_vectors(vectors):
         if array.dtype.kind != "f":
             raise TypeError(f"vectors.{name} must be floats, got {array.dtype}")
         finite_floats(array, f"vectors.{name}", ndim=2)
+        if writeable:
+            require_writeable(array, f"vectors.{name}")
     floats_of_shape(vectors.outputs, "vectors.outputs", vectors.inputs.shape)
     return len(vectors.inputs)
 

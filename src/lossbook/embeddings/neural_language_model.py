@@ -14,13 +14,12 @@ from lossbook._validation import (
     array_namespace,
     as_numpy,
     finite_floats,
-    floats_of_shape,
+    numpy_gradient,
     require_able,
     require_count,
     require_flag,
     require_float_type,
     require_integers,
-    require_numpy,
     require_one_kind,
     require_words,
 )
@@ -154,9 +153,7 @@ class NeuralLanguageModel:
         """
         contexts = self._checked(contexts)
         shape = (len(contexts), len(self.embeddings))
-        g = floats_of_shape(score_gradient, "score_gradient", shape)
-        require_one_kind({"embeddings": self.embeddings, "score_gradient": g})
-        require_numpy(g, "score_gradient")
+        g = numpy_gradient(score_gradient, shape, self.parameters)
         x, a = self._inputs_and_activations(contexts)
         in_hidden = (g @ self.output_weights.T) * (1 - a * a)  # before the tanh
         in_x = in_hidden @ self.hidden_weights.T
@@ -181,7 +178,8 @@ class NeuralLanguageModel:
 
     def _inputs_and_activations(self, contexts):
         xp = array_namespace(self.embeddings)
-        x = xp.reshape(self.embeddings[contexts], (len(contexts), -1))
+        x = self.embeddings[contexts]
+        x = xp.reshape(x, (len(contexts), self.hidden_weights.shape[0]))
         return x, xp.tanh(x @ self.hidden_weights + self.hidden_bias)
 
     def _checked(self, contexts):

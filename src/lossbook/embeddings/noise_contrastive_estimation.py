@@ -14,10 +14,9 @@ from lossbook._validation import (
     as_numpy,
     finite_floats,
     float_array,
-    floats_of_shape,
+    numpy_gradient,
     refuse_where,
     require_count,
-    require_numpy,
     require_one_kind,
     require_positives,
     require_rng,
@@ -303,9 +302,7 @@ class LogBilinear:
         """
         contexts, words = self._split(features)
         shape = (len(contexts), len(self.outputs)) if words is None else words.shape
-        g = floats_of_shape(score_gradient, "score_gradient", shape)
-        require_one_kind({"inputs": self.inputs, "score_gradient": g})
-        require_numpy(g, "score_gradient")
+        g = numpy_gradient(score_gradient, shape, self.parameters)
         hidden = self.inputs[contexts]
         inputs, outputs, bias = (np.zeros_like(p) for p in self.parameters.values())
         if words is None:

@@ -3,7 +3,11 @@ left alone."""
 
 from dataclasses import dataclass
 
-from lossbook._validation import array_namespace, require_not_negative
+from lossbook._validation import (
+    LARGEST,
+    array_namespace,
+    require_not_negative,
+)
 from lossbook.losses._base import BinaryLoss, power, sign_of
 from lossbook.losses.binary_classification import _quick_sigmoid, _softplus
 
@@ -32,7 +36,7 @@ class AsymmetricLoss(BinaryLoss):
 
     def __post_init__(self):
         for name in ("gamma_pos", "gamma_neg", "margin"):
-            number = require_not_negative(getattr(self, name), name)
+            number = require_not_negative(getattr(self, name), name, LARGEST)
             object.__setattr__(self, name, number)
         if self.margin >= 1:
             raise ValueError(f"margin must be below 1, got {self.margin}")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from lossbook._validation import (
+    LARGEST,
     array_namespace,
     require_not_negative,
     require_number,
@@ -30,7 +31,7 @@ class BinaryFocalLoss(BinaryLoss):
     alpha: float | None = 0.25
 
     def __post_init__(self):
-        gamma = require_not_negative(self.gamma, "gamma")
+        gamma = require_not_negative(self.gamma, "gamma", LARGEST)
         object.__setattr__(self, "gamma", gamma)
         if self.alpha is not None:
             alpha = require_number(self.alpha, "alpha")
@@ -121,7 +122,7 @@ class FocalLoss(SoftmaxLoss):
     weights: tuple | None = None
 
     def __post_init__(self):
-        gamma = require_not_negative(self.gamma, "gamma")
+        gamma = require_not_negative(self.gamma, "gamma", LARGEST)
         object.__setattr__(self, "gamma", gamma)
         if self.weights is not None:
             weights = require_positives(self.weights, "weights")

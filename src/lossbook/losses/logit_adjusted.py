@@ -7,7 +7,6 @@ from lossbook._validation import (
     LARGEST,
     array_namespace,
     floating,
-    require_at_most,
     require_not_negative,
     require_positives,
 )
@@ -109,7 +108,7 @@ def _shift(priors, tau, scores):
 
 
 def _tau(tau):
-    return require_at_most(require_not_negative(tau, "tau"), "tau", LARGEST)
+    return require_not_negative(tau, "tau", LARGEST)
 
 
 def _priors(priors):
