@@ -45,7 +45,8 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node):
-    node.config.stash[CASES] += node.workeroutput["cases"]
+    output = getattr(node, "workeroutput", {})  # none of a worker that broke down
+    node.config.stash[CASES] += output.get("cases", 0)
 
 
 @pytest.hookimpl(trylast=True)
