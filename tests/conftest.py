@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("book", max_examples=60, derandomize=True, deadline=None)
 settings.register_profile(
     "soak",
-    max_examples=550,
+    max_examples=600,
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],  # of a busy machine

@@ -37,7 +37,9 @@ def _softplus(scores, p, rest):
     the place of another exponential."""
     xp = array_namespace(scores)
     zero = xp.zeros((), dtype=scores.dtype, device=scores.device)
-    if getattr(p, "requires_grad", False):  # next to 0 the two below have no right slope
+    if getattr(
+        p, "requires_grad", False
+    ):  # next to 0 the two below have no right slope
         return xp.logaddexp(zero, scores)
     smaller = xp.minimum(p, rest)
     smaller *= -1
