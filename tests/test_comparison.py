@@ -10,8 +10,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import quad
 from scipy.stats import norm, ttest_1samp
 from sklearn.metrics import (
     average_precision_score,
@@ -351,6 +352,31 @@ def test_the_best_model_is_exactly_calibrated_and_a_sharper_one_is_not():
     assert comparison.calibration_error(p, y) == pytest.approx(
         error_of_sharper, abs=0.005
     )
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_exact_calibration_of_any_line_is_the_integral_over_its_logit(seed):
+    rng = np.random.default_rng(seed)
+    model, priors = Linear(rng.normal(size=2), rng.normal()), rng.dirichlet([2, 2])
+    centers = np.array(comparison.MEANS) @ model.weights + model.bias
+    spread = math.sqrt(model.weights @ comparison.COVARIANCE @ model.weights)
+
+    def joint(z):
+        """The density of each class at this logit, times its prior."""
+        return priors * np.exp(-(((z - centers) / spread) ** 2) / 2) / scale
+
+    def gap(z):
+        return abs(joint(z).sum() / (1 + math.exp(-z)) - joint(z)[1])
+
+    def cost(z):
+        return joint(z) @ np.logaddexp(0, [z, -z])
+
+    scale = spread * math.sqrt(2 * math.pi)
+    ends = centers.min() - 9 * spread, centers.max() + 9 * spread
+    expected = [quad(f, *ends, limit=500, epsabs=1e-9)[0] for f in (gap, cost)]
+    ours = comparison.exact_calibration(model, priors)
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
 
 
 def test_the_interval_is_that_of_the_t_test():

@@ -414,6 +414,12 @@ def test_any_error_rates_are_those_of_the_normal_distribution(
     np.testing.assert_allclose(ours, [score.sf(0)[0], score.cdf(0)[1]], rtol=1e-9)
 
 
+@pytest.mark.parametrize("size", [5e-324, 1e-200, 1e200, 1e308])
+def test_the_size_of_the_weights_does_not_matter(size):
+    ours = error_rates(Linear([0.0, size], 0.0), TWO, COVARIANCE)
+    np.testing.assert_allclose(ours, [0.5, scipy.stats.norm.sf(1)], rtol=1e-12)
+
+
 @given(
     largest=st.integers(1, 10**6), n_classes=st.integers(2, 40), ratio=st.floats(1, 1e6)
 )

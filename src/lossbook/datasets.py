@@ -159,6 +159,9 @@ def error_rates(model, means, covariance):
             f"model must tell two classes apart and means hold two rows, got weights of "
             f"shape {np.shape(model.weights)} and {len(means)} means"
         )
+    with np.errstate(over="ignore"):  # so that no square of a weight is lost
+        power = np.frexp(np.abs(weights).max())[1]
+        weights, bias = np.ldexp(weights, -power), np.ldexp(bias, -power)
     spread = math.sqrt(weights @ covariance @ weights)
     center = means @ weights + bias
     if spread == 0:  # the same class everywhere

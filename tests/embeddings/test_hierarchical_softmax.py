@@ -29,9 +29,9 @@ LOG2 = math.log(2)
 
 
 @st.composite
-def trees(draw, largest=12):
+def trees(draw, largest=12, smallest=2):
     """Any tree: two of the nodes without a parent are joined, again and again."""
-    n_words = draw(st.integers(2, largest))
+    n_words = draw(st.integers(smallest, largest))
     free, merges = list(range(n_words)), []
     while len(free) > 1:
         pair = [free.pop(draw(st.integers(0, len(free) - 1))) for _ in range(2)]

@@ -8,7 +8,7 @@ from math import log
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import coo_array, csr_array
 
@@ -86,6 +86,7 @@ def assert_vectors(vectors, expected, tolerance=1e-12):
 words = st.integers(0, 5)
 
 
+@settings(max_examples=60)
 @given(words, words, st.lists(words, max_size=6), st.floats(0.001, 1))
 def test_a_pair_step_is_a_step_of_autograd(centre, context, noise, rate):
     vectors = random_vectors()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossbook.checks import check_parameter_gradients
@@ -104,6 +104,7 @@ def test_scores_are_equation_1_of_the_paper_written_out(direct):
 
 
 @pytest.mark.parametrize("direct", [False, True])
+@settings(max_examples=60)
 @given(
     n_words=st.integers(1, 6),
     n_context=st.integers(1, 3),

@@ -127,3 +127,11 @@ def test_the_positives_do_not_feel_the_margin_or_the_other_exponent():
 def test_bad_hyper_parameters_are_refused_by_name(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("z", [1.4e-7, -1.4e-7, 1e-8, 0.0])
+def test_autograd_has_the_slope_next_to_zero_with_a_tiny_margin(z):
+    scores = torch.tensor([z], requires_grad=True)
+    value = AsymmetricLoss(0, 0, 2**-24).value(scores, torch.tensor([0]))
+    (slope,) = torch.autograd.grad(value, scores)
+    assert slope.item() == pytest.approx(0.5, rel=1e-6)

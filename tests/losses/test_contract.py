@@ -403,6 +403,7 @@ def test_the_first_line_of_the_derivation_is_the_value_in_every_class(loss, n_cl
 
 @every_loss
 @both_types
+@settings(max_examples=60)
 @given(data=st.data())
 def test_value_and_gradient_together_are_the_two(loss, dtype, data):
     scores, targets = data.draw(samples(loss, dtype))

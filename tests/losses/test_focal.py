@@ -167,3 +167,10 @@ def test_bad_hyper_parameters_are_refused_by_name(make, error, message):
 def test_weights_must_be_as_many_as_the_classes():
     with pytest.raises(ValueError, match="scores must have 3 classes .*as weights"):
         FocalLoss(weights=[1, 2, 3]).value(np.zeros((5, 4)), np.zeros(5, int))
+
+
+def test_a_small_alpha_keeps_its_digits_in_float32():
+    loss, z = BinaryFocalLoss(gamma=0, alpha=1e-5), np.array([-3.0], dtype=np.float32)
+    value, gradient = loss.value_and_gradient(z, [1])
+    assert value[0] == pytest.approx(1e-5 * np.log1p(np.exp(3)), rel=1e-6)
+    assert gradient[0] == pytest.approx(-1e-5 / (1 + np.exp(-3)), rel=1e-6)

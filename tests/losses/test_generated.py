@@ -7,8 +7,9 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 
 import lossbook.losses
 from lossbook.comparison import OneAgainstRest, Shifted, Weighted
@@ -35,10 +36,15 @@ from lossbook.losses import (
 )
 from lossbook.losses._base import BinaryLoss, Loss, RegressionLoss, SoftmaxLoss
 from lossbook.torch_loss import REDUCTIONS, TorchLoss
+from tests.embeddings.test_glove import torch_glove
+from tests.embeddings.test_hierarchical_softmax import torch_loss as torch_tree
+from tests.embeddings.test_hierarchical_softmax import trees
+from tests.embeddings.test_noise_contrastive_estimation import torch_nce
 from tests.losses import test_contract as contract
 
 WEIGHT = st.floats(0.01, 100)
 GAMMA = st.one_of(st.integers(0, 4), st.floats(0, 6))
+# a margin below the normal numbers, in float32 1e-38, counts as the smallest of them
 MARGIN = st.one_of(st.just(0), st.floats(1e-30, 0.95))
 FRACTION = st.one_of(st.sampled_from([0, 1]), st.floats(0, 1))
 SMOOTHED = st.builds(CrossEntropy, FRACTION)
@@ -58,17 +64,6 @@ def shares(n):
 
 def focal(n):
     return st.builds(FocalLoss, GAMMA, st.none() | each(WEIGHT, n))
-
-
-@st.composite
-def trees(draw, n_words):
-    """Any tree: of the nodes that have no parent yet, two that are drawn are joined."""
-    free, merges = list(range(n_words)), []
-    for made in range(n_words, 2 * n_words - 1):
-        pair = [free.pop(draw(st.integers(0, len(free) - 1))) for _ in range(2)]
-        merges.append(pair)
-        free.append(made)
-    return Tree(np.array(merges))
 
 
 DRAWN = {  # the layout of scores and targets, see `samples`; the loss for n classes
@@ -133,7 +128,7 @@ DRAWN = {  # the layout of scores and targets, see `samples`; the loss for n cla
     ),
     "hierarchical softmax": (
         "leaves",
-        lambda n: st.builds(HierarchicalSoftmax, trees(n + 1)),
+        lambda n: st.builds(HierarchicalSoftmax, trees(n + 1, n + 1)),
     ),
 }
 
@@ -172,17 +167,6 @@ def torch_class_balanced(loss):
     return reference
 
 
-def torch_noise_contrastive(loss):
-    """Each word's log-odds against its noise, s - log(K ν): true first, then noise."""
-
-    def reference(scores, targets):
-        z = scores - torch.log(loss.n_noise * exact(loss.noise)[targets])
-        log_sigmoid = torch.nn.functional.logsigmoid
-        return -log_sigmoid(z[..., 0]) - log_sigmoid(-z[..., 1:]).sum(-1)
-
-    return reference
-
-
 def torch_expected_noise_contrastive(loss):
     def reference(scores, targets):
         expected = loss.n_noise * exact(loss.noise)
@@ -190,31 +174,6 @@ def torch_expected_noise_contrastive(loss):
         true = z.gather(-1, targets[..., None])[..., 0]
         log_sigmoid = torch.nn.functional.logsigmoid
         return -log_sigmoid(true) - (expected * log_sigmoid(-z)).sum(-1)
-
-    return reference
-
-
-def torch_hierarchical(loss):
-    """The walk from the root to each word, a decision at a time."""
-    merges = loss.tree.merges.tolist()
-
-    def walk(word, node):
-        if node < len(merges) + 1:
-            return [] if node == word else None
-        k = node - len(merges) - 1
-        for sign, child in zip((1, -1), merges[k], strict=True):
-            rest = walk(word, child)
-            if rest is not None:
-                return [(k, sign), *rest]
-
-    def reference(scores, targets):
-        rows, words = scores.reshape(-1, scores.shape[-1]), targets.reshape(-1).tolist()
-        log_sigmoid = torch.nn.functional.logsigmoid
-        values = [
-            -sum(log_sigmoid(sign * row[k]) for k, sign in walk(word, 2 * len(merges)))
-            for row, word in zip(rows, words, strict=True)
-        ]
-        return torch.stack(values).reshape(targets.shape)
 
     return reference
 
@@ -237,12 +196,10 @@ def torch_one_against_rest(loss):
 
 REFERENCES = {
     ClassBalancedLoss: torch_class_balanced,
-    GloVeLoss: lambda loss: (
-        lambda s, m: (m / loss.x_max).clamp(max=1) ** loss.alpha * (s - m.log()) ** 2
-    ),
-    NoiseContrastiveLoss: torch_noise_contrastive,
+    GloVeLoss: torch_glove,
+    NoiseContrastiveLoss: lambda loss: torch_nce(loss.noise, loss.n_noise),
     ExpectedNoiseContrastiveLoss: torch_expected_noise_contrastive,
-    HierarchicalSoftmax: torch_hierarchical,
+    HierarchicalSoftmax: lambda loss: torch_tree(loss.tree),
     Weighted: torch_weighted,
     Shifted: lambda loss: (
         lambda s, y: reference_of(loss.base)(s + exact(loss.shift), y)
@@ -326,8 +283,7 @@ def off_the_margin(loss, scores, distance):
     its power of p - margin has no digits, or no slope."""
     loss = getattr(loss, "base", loss)
     if getattr(loss, "margin", 0):
-        p = 1 / (1 + np.exp(-np.clip(scores, -500, 500)))
-        assume((np.abs(p - loss.margin) > distance).all())
+        assume((np.abs(expit(scores) - loss.margin) > distance).all())
 
 
 def by_autograd(loss, scores, targets):
@@ -360,14 +316,13 @@ def test_the_gradient_is_that_of_differences(name, data):
     if isinstance(loss, AbsoluteError | HuberLoss):  # off their kinks too
         edge = getattr(loss, "delta", 0)
         assume((np.abs(np.abs(scores - targets) - edge) > 1e-4).all())
-    gradient, step = loss.gradient(scores, targets), 1e-5
-    allowed = 1e-6 * weight_of(loss) * max(1, np.abs(scores).max() ** 2)
-    for place in np.ndindex(scores.shape):
-        up, down = scores.copy(), scores.copy()
-        up[place] += step
-        down[place] -= step
-        rise = loss.value(up, targets).sum() - loss.value(down, targets).sum()
-        assert abs(gradient[place] - rise / (2 * step)) < allowed
+    direction = np.random.default_rng(scores.size).standard_normal(scores.shape)
+    up, down = scores + 1e-5 * direction, scores - 1e-5 * direction
+    rise = loss.value(up, targets).sum() - loss.value(down, targets).sum()
+    along = (loss.gradient(scores, targets) * direction).sum()
+    assert abs(along - rise / 2e-5) < 1e-5 * weight_of(loss) * max(
+        1, np.abs(scores).max() ** 2
+    )
 
 
 def read_only(array):
@@ -656,6 +611,7 @@ def below(kind):
     return {kind}.union(*map(below, kind.__subclasses__()))
 
 
+@settings(max_examples=5)
 @given(data=st.data())
 def test_every_loss_of_the_package_is_drawn(data):
     for name in lossbook.losses.__all__:  # which are loaded when they are asked for

@@ -70,9 +70,9 @@ class AsymmetricLoss(BinaryLoss):
             surprise = xp.log1p(-p_m)
             surprise *= -1
         else:  # 1 - p_m would lose the digits of a small margin; rest_m keeps them
-            half = xp.asarray(0.5, dtype=p.dtype, device=p.device)
-            surprise = -xp.log1p(-xp.minimum(p_m, half))
-            surprise -= xp.log(2 * xp.minimum(rest_m, half))
+            above = p_m > 0.5
+            surprise = -xp.log1p(-xp.where(above, 0, p_m))
+            surprise -= xp.log(xp.where(above, rest_m, 1))
         factor = power(p_m, self.gamma_neg)
         if self.gamma_neg not in (1, 2, 3, 4):  # then `power` of 0 may not be 0
             factor = factor * sign_of(p_m)

@@ -37,8 +37,8 @@ def _softplus(scores, p, rest):
     the place of another exponential."""
     xp = array_namespace(scores)
     zero = xp.zeros((), dtype=scores.dtype, device=scores.device)
-    if getattr(p, "requires_grad", False):  # next to 0 the two below have no right slope
-        return xp.logaddexp(zero, scores)
+    if getattr(p, "requires_grad", False):
+        return xp.logaddexp(zero, scores)  # the minimum below has no slope next to 0
     smaller = xp.minimum(p, rest)
     smaller *= -1
     softplus = xp.maximum(scores, zero)

@@ -53,9 +53,9 @@ class BinaryFocalLoss(BinaryLoss):
         slope += wrong
         slope *= factor
         # the weight with the sign: -alpha for positives, 1 - alpha for negatives
-        signed = (0.5 if self.alpha is None else 1 - self.alpha) - targets
-        if self.alpha is None:
-            signed *= 2
+        alpha, rest = (1, 1) if self.alpha is None else (self.alpha, 1 - self.alpha)
+        signed = rest * (1 - targets)
+        signed -= alpha * targets
         slope *= signed
         value = factor * surprise
         value *= array_namespace(signed).abs(signed)
