@@ -114,6 +114,12 @@ RIGHT = {
     ),
     "a power": ((1 - x) ** delta, -delta * (1 - x) ** (delta - 1), x, None),
     "an entry with a number": (z[1] ** 2 * z[2], 2 * z[1] * z[2], z[1], None),
+    "in an abbreviation inside another": (
+        -log(p[c]),
+        p[i] - KroneckerDelta(i, c),
+        t[i],
+        {p[i]: exp(t[i]) / Sum(exp(t[k]), k), t[i]: 2 * z[i]},
+    ),
     "a sum of abbreviations, in one of them": (
         Sum(p[k] ** 2, k),
         2 * p[i],
@@ -270,6 +276,7 @@ WRONG_EQUAL = {
     "of the index of a sum": (Sum(z[k] * p[k], k), Sum(z[k] * p[1], k), None),
     "of the range of a sum": (Sum(z[k], k), z[C], None),
     "of a square of a sum": (Sum(z[k], k) ** 2, Sum(z[k] ** 2, k), None),
+    "of another function": (f(x), g(x), None),
     "of two free indices": (z[i] * p[j], z[j] * p[i], None),
     "of four free indices": (z[i] * z[j] * p[k] * p[c], z[i] * z[j] * p[k] ** 2, None),
     "from three classes on": (x, x + (C - 1) * (C - 2) * z[i], None),
@@ -546,6 +553,12 @@ def test_a_step_with_half_of_the_points_is_refused_too():
         derivation(seldom, seldom).verify()
     points = int(re.search(r"at only (\d+) of", str(caught.value)).group(1))
     assert 32 < points < 64
+
+
+def test_a_partial_derivative_is_a_factor_like_any_other():
+    slope = Partial(ell, r)
+    assert x * slope == slope * x
+    assert Partial(2, x).args == (Integer(2), x)
 
 
 def test_result_is_the_last_line_as_written():
