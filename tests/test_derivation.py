@@ -114,6 +114,12 @@ RIGHT = {
     ),
     "a power": ((1 - x) ** delta, -delta * (1 - x) ** (delta - 1), x, None),
     "an entry with a number": (z[1] ** 2 * z[2], 2 * z[1] * z[2], z[1], None),
+    "in an abbreviation inside another": (
+        -log(p[c]),
+        p[i] - KroneckerDelta(i, c),
+        t[i],
+        {p[i]: exp(t[i]) / Sum(exp(t[k]), k), t[i]: 2 * z[i]},
+    ),
     "a sum of abbreviations, in one of them": (
         Sum(p[k] ** 2, k),
         2 * p[i],
@@ -270,6 +276,7 @@ WRONG_EQUAL = {
     "of the index of a sum": (Sum(z[k] * p[k], k), Sum(z[k] * p[1], k), None),
     "of the range of a sum": (Sum(z[k], k), z[C], None),
     "of a square of a sum": (Sum(z[k], k) ** 2, Sum(z[k] ** 2, k), None),
+    "of another function": (f(x), g(x), None),
     "of two free indices": (z[i] * p[j], z[j] * p[i], None),
     "of four free indices": (z[i] * z[j] * p[k] * p[c], z[i] * z[j] * p[k] ** 2, None),
     "from three classes on": (x, x + (C - 1) * (C - 2) * z[i], None),
@@ -418,6 +425,22 @@ def test_the_error_shows_the_line_the_one_before_the_point_and_the_difference():
     ]
 
 
+def test_the_error_of_an_equal_line_says_equal_and_wraps_a_long_point():
+    letters = symbols("a0:9", real=True)
+    with pytest.raises(DerivationError) as caught:
+        derivation(sum(letters), sum(letters[1:])).verify()
+    first, *more = str(caught.value).splitlines()[3:-1]
+    assert first.startswith("  Line 2 should equal it, but at a0 = ")
+    assert more and all(re.match("    [^ ]", line) for line in more)
+    assert max(map(len, [first, *more])) <= 88
+    whole = " ".join([first, *more])
+    assert all(f"{letter} = " in whole for letter in letters)
+    with pytest.raises(
+        DerivationError, match="  Line 2 should equal it, but at every "
+    ):
+        derivation(Integer(2), Integer(3)).verify()
+
+
 def test_the_point_of_an_indexed_error_names_size_indices_and_entries():
     with pytest.raises(DerivationError) as caught:
         derivation(p[i], p[i] * (1 - p[j]), wrt=z[j], where=SOFTMAX).verify()
@@ -512,7 +535,9 @@ def test_a_point_respects_what_is_assumed_and_varies_its_scale(assumed, low, hig
 def test_a_step_with_too_few_points_to_check_is_refused():
     nowhere = log(-(x**2) - 1)
     with pytest.raises(
-        DerivationError, match="could not be checked.* at only 0 of 1280 random points"
+        DerivationError,
+        match="line 2 .* could not be checked: the line before it, "
+        r"log\(-1 - x\*\*2\), has .* at only 0 of 1280 random points",
     ) as caught:
         derivation(nowhere, nowhere).verify()
     assert (caught.value.line, caught.value.point, caught.value.difference) == (
@@ -520,6 +545,20 @@ def test_a_step_with_too_few_points_to_check_is_refused():
         None,
         None,
     )
+
+
+def test_a_step_with_half_of_the_points_is_refused_too():
+    seldom = log(x - 3)
+    with pytest.raises(DerivationError, match="could not be checked") as caught:
+        derivation(seldom, seldom).verify()
+    points = int(re.search(r"at only (\d+) of", str(caught.value)).group(1))
+    assert 32 < points < 64
+
+
+def test_a_partial_derivative_is_a_factor_like_any_other():
+    slope = Partial(ell, r)
+    assert x * slope == slope * x
+    assert Partial(2, x).args == (Integer(2), x)
 
 
 def test_result_is_the_last_line_as_written():
