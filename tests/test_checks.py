@@ -3,6 +3,7 @@ wrong one in the right rows."""
 
 import re
 from dataclasses import dataclass, field
+from html import unescape
 
 import numpy as np
 import pytest
@@ -208,7 +209,7 @@ def test_the_table_shows_every_comparison_and_says_which_differ():
     )
     html = check._repr_html_()
     cells = [
-        re.findall("<td>(.*?)</td>", row)
+        [unescape(cell) for cell in re.findall("<td>(.*?)</td>", row)]
         for row in re.findall("<tr>(.*?)</tr>", html)[1:]
     ]
     assert re.findall('<th scope="col">(.*?)</th>', html)[2] == "verdict"
@@ -217,6 +218,9 @@ def test_the_table_shows_every_comparison_and_says_which_differ():
         [row.compared, row.against] for row in check.rows
     ]
     assert float(cells[1][3]) == pytest.approx(check.rows[1].absolute, rel=0.05)
+    bound = float(cells[0][3].removeprefix("< "))
+    assert bound == float(cells[0][5]) and check.rows[0].allowed <= bound < 1e-11
+    assert cells[0][4] == cells[0][6] == "-"
     for row, line in zip(cells, repr(check).splitlines()[1:], strict=True):
         assert re.split(r"\s{2,}", line) == row
 
