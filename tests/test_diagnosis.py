@@ -547,8 +547,12 @@ def test_a_diagnosis_shows_its_sentence_and_the_worst_entry():
         repr(found).split()
         == (
             f"{found.sentence} diagnosed worst at got right error error explained "
-            "gradient [0] 0.5 -0.5 1.0e+00 all but 0.0e+00"
+            "gradient [0] 0.5 -0.5 1.0e+00 all but rounding"
         ).split()
+    )
+    fine = diagnose([-0.5, 0.25], SE, [1.0, 2.0], [1.25, 1.875])
+    assert repr(fine).splitlines()[-1].split() == (
+        "gradient - - - rounding none to explain".split()
     )
     page = replace(found, sentence="a < b")._repr_html_()
     assert "<p>a &lt; b</p>" in page and page.count("<td>") == 6

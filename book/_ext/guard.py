@@ -113,7 +113,9 @@ def stop_with_advice(error):
             error = OSError(code, str(error)) if code else error.__cause__
         elif isinstance(error, OSError) and error.errno in ADVICE:
             # no exception of Sphinx's: Jupyter Book would bury the line
-            where = f" ({error.filename})" if error.filename else ""
-            raise SystemExit(f"\n{error.strerror}{where}. {ADVICE[error.errno]}")
+            todo = ADVICE[error.errno]
+            # of a full disk the error may name the file that was copied to it
+            where = f" ({error.filename})" if todo == NOT_ALLOWED else ""
+            raise SystemExit(f"\n{error.strerror}{where}. {todo}")
         else:
             error = error.__cause__ or error.__context__

@@ -40,6 +40,8 @@ from lossbook.diagnosis import (  # noqa: F401 (what is wrong belongs with what 
 from lossbook.training import OF_A_MODEL, mean_loss_and_gradients
 
 EPS = np.finfo(np.float64).eps
+# Smaller errors come from rounding, and the processor decides on their digits.
+ROUNDING = 1e-8
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,11 @@ class Agreement:
 @dataclass(frozen=True)
 class GradientCheck:
     """The comparisons of one check; shown as a table in a notebook. ``agrees`` is True
-    when all of them do."""
+    when all of them do.
+
+    The table shows only what is the same on every machine: what is allowed as a power
+    of ten, and so the error too where it may come from rounding.
+    """
 
     rows: tuple[Agreement, ...]
 
@@ -86,15 +92,14 @@ class GradientCheck:
 
     def _cells(self):
         for row in self.rows:
-            errors = row.absolute, row.relative, row.allowed
-            numbers = [f"{x:.1e}" if x else "0" for x in errors]
-            yield (
-                row.compared,
-                row.against,
-                "agrees" if row.agrees else "DIFFERS",
-                *numbers,
-                row.where,
-            )
+            allowed = f"{10 ** np.ceil(np.log10(row.allowed)):.0e}"
+            if row.agrees and row.absolute < ROUNDING:
+                error, relative, where = f"< {allowed}", "-", "-"
+            else:
+                error, relative = f"{row.absolute:.1e}", f"{row.relative:.1e}"
+                where = row.where
+            verdict = "agrees" if row.agrees else "DIFFERS"
+            yield row.compared, row.against, verdict, error, relative, allowed, where
 
     def _repr_html_(self):
         head = "".join(f'<th scope="col">{title}</th>' for title in self._HEADER)

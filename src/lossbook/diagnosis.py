@@ -33,6 +33,7 @@ from lossbook.training import mean_loss_and_gradients
 EPS = {name: float(np.finfo(name).eps) for name in ("float32", "float64")}
 ULPS = 32  # how many times the effect of one unit in the last place is rounding
 ALIKE = 3  # so many other explanations are named at most
+ROUNDING = 1e-8  # an error below is shown without its digits
 DIGITS = 8  # what the numbers must hold in all before a pair of mistakes is believed
 
 
@@ -73,7 +74,14 @@ class Diagnosis:
 
     def _cells(self):
         for row in self.evidence:
+            # the digits of a rounding error, and its place, are the processor's
+            rounding = ROUNDING * max(1.0, abs(row.right or 0.0))
+            if row.error is not None and row.error < rounding:
+                yield row.of, "-", "-", "-", "rounding", "none to explain"
+                continue
             left = "nothing fits" if row.left is None else f"all but {row.left:.1e}"
+            if row.left is not None and row.left < rounding:
+                left = "all but rounding"
             yield (
                 row.of,
                 row.where,

@@ -10,7 +10,7 @@ from tests.book.conftest import run_sphinx, write_files
 from tests.book.test_execution import chapter
 from tests.book.test_faults import FILES, seen
 
-LEFT = range(0, 400, 20)
+LEFT = range(0, 400, 50)
 FILL = """
 import os
 disk = os.statvfs(".")

@@ -51,7 +51,7 @@ def test_two_builds_are_the_same(tmp_path):
         for seed, name in enumerate(names)
     ]
     chapter = (sites[0] / f"{PART[-1]}.html").read_text()
-    assert "was verified" in chapter and "_images/" in chapter
+    assert "verified" in chapter and "_images/" in chapter
     assert twice.differences(*sites) == []
 
 
