@@ -115,8 +115,18 @@ def slides_of(text, name, digest):
         title=html.escape(title),
         digest=digest,
         styles=styles,
-        slides="\n".join(columns),
+        slides=with_anchors("\n".join(columns), posixpath.relpath(name, "slides")),
     )
+
+
+def with_anchors(slides, page):
+    """The slides, where a link to a part of the page that is on none leads to the page."""
+    anchors = set(re.findall(r'\bid="([^"]+)"', slides))
+
+    def lead(link):
+        return link[0] if link[1] in anchors else f'href="{page}.html#{link[1]}"'
+
+    return re.sub(r'href="#([^"]+)"', lead, slides)
 
 
 def move_links(chapter, folder):
