@@ -7,13 +7,16 @@ over it the sentence of the text that leads to it. The rest of the text is in th
 speaker's notes (key S). Reveal.js turns the pages; live figures stay live.
 """
 
+import base64
 import hashlib
 import html
 import posixpath
 import re
+from functools import cache
 from pathlib import Path
 
 from bs4 import BeautifulSoup
+from policy import policy_tag
 
 LEFT_OUT = {"Sources"}
 
@@ -21,8 +24,9 @@ PAGE = """<!doctype html>
 <html lang="en" data-theme="light">
 <head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="made-of" content="{digest}">
+{policy}
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}: slides</title>
 <link rel="icon" href="../_static/favicon.svg">
 {styles}
@@ -39,6 +43,7 @@ PAGE = """<!doctype html>
 </html>
 """
 STYLES = ["site.css", "reveal/reveal.css", "slides.css"]
+NOTES = Path(__file__).parents[1] / "_static" / "reveal" / "notes.js"
 
 
 def setup(app):
@@ -70,11 +75,22 @@ def is_chapter(path):
 
 
 def digest_of(text):
-    """Of the chapter's text and of this file."""
+    """Of the chapter's text, of this file and of the policy."""
     article = text[text.index("<article") : text.index("</article>")]
-    made_by = Path(__file__).read_text(encoding="utf-8")
+    made_by = Path(__file__).read_text(encoding="utf-8") + policy()
     known = re.sub(r"\?v=\w+", "", article) + made_by
     return hashlib.sha256(known.encode()).hexdigest()[:16]
+
+
+@cache
+def policy():
+    """The policy of the slides: the speaker's view is a window with a script in it, which
+    Reveal.js writes, and with the slides in frames."""
+    window = NOTES.read_text(encoding="utf-8").split("document.write(`")[1]
+    script = re.search(r"<script>(.*?)<\\/script>", window, re.DOTALL)[1]
+    digest = hashlib.sha256(script.replace("\\\\", "\\").encode()).digest()
+    known = base64.b64encode(digest).decode()
+    return policy_tag(script_src=f"'self' 'sha256-{known}'", frame_src="'self'")
 
 
 def slides_of(text, name, digest):
@@ -95,11 +111,22 @@ def slides_of(text, name, digest):
         f'<link rel="stylesheet" href="../_static/{style}">' for style in STYLES
     )
     return PAGE.format(
+        policy=policy(),
         title=html.escape(title),
         digest=digest,
         styles=styles,
-        slides="\n".join(columns),
+        slides=with_anchors("\n".join(columns), posixpath.relpath(name, "slides")),
     )
+
+
+def with_anchors(slides, page):
+    """The slides, where a link to a part of the page that is on none leads to the page."""
+    anchors = set(re.findall(r'\bid="([^"]+)"', slides))
+
+    def lead(link):
+        return link[0] if link[1] in anchors else f'href="{page}.html#{link[1]}"'
+
+    return re.sub(r'href="#([^"]+)"', lead, slides)
 
 
 def move_links(chapter, folder):
