@@ -194,7 +194,7 @@ def check_parameter_gradients(
     features, targets = as_numpy(features, "features"), as_numpy(targets, "targets")
     if features.dtype.kind == "f":
         features = features.astype(np.float64)
-    features, targets = np.ascontiguousarray(features), np.ascontiguousarray(targets)
+    features, targets = np.array(features, order="C"), np.array(targets, order="C")
     mean, gradients = mean_loss_and_gradients(model, loss, features, targets)
     if not np.isfinite(mean):
         raise ValueError(f"model must have a finite mean loss, got {mean}")
@@ -276,7 +276,7 @@ def _autograd(function, scores, targets, shape):
     import torch
 
     # PyTorch does not read an array backwards
-    scores, targets = np.ascontiguousarray(scores), np.ascontiguousarray(targets)
+    scores, targets = np.array(scores, order="C"), np.array(targets, order="C")
     scores = torch.tensor(scores, requires_grad=True)
     value = _called(function, scores, torch.tensor(targets), shape)
     value.sum().backward()

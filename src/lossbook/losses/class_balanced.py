@@ -2,8 +2,8 @@
 another."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def effective_number(counts, beta):
 
     Raises TypeError or ValueError when a count or beta is no such number.
     """
-    if isinstance(counts, Real) or (is_array(counts) and counts.ndim == 0):
+    if not isinstance(counts, Iterable) or (is_array(counts) and counts.ndim == 0):
         return float(effective_number([counts], beta)[0])
     counts, beta = _counts(counts), _beta(beta)
     if beta == 0:
