@@ -120,6 +120,13 @@ def test_value_is_minus_the_log_of_the_product(tree, seed):
     np.testing.assert_allclose(-loss.log_probabilities(scores[0]), every, rtol=1e-13)
 
 
+@pytest.mark.parametrize("score", [-20.0, 20.0])
+def test_a_probability_next_to_one_keeps_the_digits_of_its_logarithm(score):
+    log_p = HierarchicalSoftmax(balanced_tree([0, 1])).log_probabilities([score])
+    likely = -math.log1p(math.exp(-20))
+    np.testing.assert_allclose(log_p.max(), likely, rtol=1e-15)
+
+
 @given(trees(), st.integers(0, 2**32 - 1))
 def test_any_distribution_is_reached_by_one_vector_of_logits(tree, seed):
     p = np.random.default_rng(seed).dirichlet(np.ones(tree.n_words)) + 1e-6

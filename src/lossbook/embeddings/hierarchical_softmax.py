@@ -232,9 +232,8 @@ class HierarchicalSoftmax(SoftmaxLoss):
         scores = floating(scores, "scores", axis_of_classes=True)
         self._check_nodes(scores, "scores")
         xp, n_words = array_namespace(scores), self.tree.n_words
-        wrong = _quick_sigmoid(-scores)
-        second = -_softplus(scores, 1 - wrong, wrong)
-        first = -_softplus(-scores, wrong, 1 - wrong)
+        p, rest = _quick_sigmoid(scores), _quick_sigmoid(-scores)
+        second, first = -_softplus(scores, p, rest), -_softplus(-scores, rest, p)
         log_p = [xp.zeros_like(scores[..., 0])] * (2 * n_words - 1)  # the root's is 0
         for k in reversed(range(n_words - 1)):
             a, b = self.tree.merges[k]
