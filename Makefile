@@ -17,10 +17,10 @@ LOCKED = mkdir -p .venv && exec 9>.venv/.lock && $(PYTHON) -c 'import fcntl; fcn
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1\t\2/p' Makefile | expand -t 18
 
-# pip writes a package's RECORD last, and without it takes for installed what was killed before
+# pip takes for installed what was killed half-way; INSTALLER is what it writes after the programs
 $(INSTALLED): requirements.txt requirements.lock pyproject.toml
 	$(WRITABLE)@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit(f"The book needs Python 3.11 or newer, and $(PYTHON) is {v}. Try: make PYTHON=python3.11")'
-	$(LOCKED) for info in .venv/lib/python*/site-packages/*.dist-info; do test -e "$$info/RECORD" || rm -rf "$$info"; done
+	$(LOCKED) for info in .venv/lib/python*/site-packages/*.dist-info; do test -e "$$info/INSTALLER" || rm -rf "$$info"; done
 	$(LOCKED) $(PYTHON) -m venv .venv
 	$(LOCKED) $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
 	$(LOCKED) $(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation -r requirements.txt

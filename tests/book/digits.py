@@ -26,15 +26,12 @@ OLD = {
 def results():
     """(chapter, executed notebook) of the last build."""
     cache = get_cache(ROOT / "_build" / ".jupyter_cache")
-    newest = {
-        record.uri: record
-        for record in sorted(
-            cache.list_cache_records(), key=lambda record: record.created
-        )
-    }
+    records = sorted(cache.list_cache_records(), key=lambda record: record.created)
+    newest = {record.uri: record for record in records}
     return [
         (Path(uri), cache.get_cache_bundle(record.pk).nb)
         for uri, record in sorted(newest.items())
+        if Path(uri).is_relative_to(ROOT)
     ]
 
 
@@ -64,7 +61,7 @@ def difference(path, notebook):
         again, timeout=1800, resources=folder, coalesce_streams=True
     )
     before = texts(notebook)
-    client.execute(env=environment)
+    client.execute(env=environment, transport_encryption="auto")
     return list(unified_diff(before, texts(again), "page", "old", n=0, lineterm=""))
 
 

@@ -39,7 +39,7 @@ def make(folder, target, **how):
 
 def test_a_package_whose_installation_was_killed_is_installed_again(folder):
     whole, half = f"{PACKAGES}/whole-1.dist-info", f"{PACKAGES}/half-1.dist-info"
-    write_files(folder, {f"{whole}/RECORD": "", f"{half}/METADATA": ""})
+    write_files(folder, {f"{whole}/INSTALLER": "", f"{half}/RECORD": ""})
     assert make(folder, ".venv/.installed").returncode == 0
     assert (folder / whole).exists() and not (folder / half).exists()
     calls = (folder / "calls").read_text().splitlines()
