@@ -162,7 +162,7 @@ class Derivation:
             )
         self.name = name
         self.lines = lines
-        self.where = dict(where or {})
+        self.where = {k: sympy.sympify(e) for k, e in dict(where or {}).items()}
         self.smallest_size = require_count(smallest_size, "smallest_size")
         for key in self.where:
             if not isinstance(key, (sympy.Symbol, sympy.Indexed)):
@@ -268,7 +268,7 @@ class Derivation:
     def _expressions(self):
         return [
             *self.where.keys(),
-            *(sympy.sympify(e) for e in self.where.values()),
+            *self.where.values(),
             *(line.expression for line in self.lines),
             *(line.wrt for line in self.lines if line.wrt is not None),
         ]
