@@ -149,6 +149,40 @@ def test_the_worst_entry_is_named_with_its_error():
     )
 
 
+@pytest.mark.parametrize(
+    "loss, score, target, largest, value",
+    [
+        (HuberLoss(), 1000.0, 1.0, 1000, 1000),
+        (HuberLoss(), 1.0, 1000.0, 1000, 1000),
+        (SquaredError(), 3.0, 0.0, 6, 9),  # the gradient; the value
+        (HuberLoss(), 0.1, 0.2, 1, 1),
+    ],
+)
+def test_rounding_is_that_of_the_largest_number_involved(
+    loss, score, target, largest, value
+):
+    reference = {type(loss): pair for loss, pair in PAIRS[:3]}[type(loss)]
+    rows = check_gradient(loss, [score], [target], reference=reference).rows
+    ulp = 64 * 2.0**-52
+    assert [rows[n].allowed / ulp for n in (0, 1, 3)] == [value, largest, largest]
+
+
+@pytest.mark.parametrize(
+    "loss, feature, weight, target, largest",
+    [
+        (HuberLoss(), 100.0, 0.0, 0.0, 100),
+        (HuberLoss(), 0.0, 0.0, 500.0, 500),
+        (HuberLoss(), 2.0, 300.0, 0.0, 600),  # the score
+        (SquaredError(), 10.0, 1.0, 0.0, 200),  # the gradient
+    ],
+)
+def test_rounding_in_a_parameter_is_that_of_the_largest_number_involved(
+    loss, feature, weight, target, largest
+):
+    check = check_parameter_gradients(Linear([weight]), loss, [[feature]], [target])
+    assert check.rows[0].allowed / (64 * 2.0**-52) == largest
+
+
 STEP = 2.0 ** (-52 / 3)
 
 
@@ -376,6 +410,14 @@ def test_right_parameter_gradients_agree(model, targets, loss, reference):
         "bias",
     ]
     assert check_parameter_gradients(model, loss, FEATURES, targets).agrees
+
+
+def test_features_and_targets_may_be_lists_and_features_float32():
+    model, targets = MODELS["one score"]
+    for features in (FEATURES.tolist(), FEATURES.astype(np.float32)):
+        assert check_parameter_gradients(
+            model, SquaredError(), features, targets.tolist()
+        ).agrees
 
 
 class Slips(Linear):

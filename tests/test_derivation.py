@@ -704,7 +704,7 @@ def test_what_is_no_derivation_is_refused_when_it_is_made(make, error, message):
 
 
 def test_numbers_of_python_are_taken_as_sympy_has_them():
-    whole = Derivation(ell, [Line(4, "start"), Line(2 * x, "with x")], {x: Integer(2)})
+    whole = Derivation(ell, [Line(4, "start"), Line(2 * x, "with x")], {x: 2})
     assert whole.lines[0].expression == Integer(4)
     assert whole.verify() == ["definition", "algebra"]
     assert whole.evaluate({}) == 4.0

@@ -202,8 +202,10 @@ def check_parameter_gradients(
         name: torch.tensor(np.asarray(p), dtype=torch.float64, requires_grad=True)
         for name, p in model.parameters.items()
     }
-    scores = replace(model, **tensors).scores(torch.as_tensor(features))
-    aims = torch.as_tensor(targets)
+    inputs, aims = (torch.as_tensor(np.asarray(a)) for a in (features, targets))
+    if inputs.is_floating_point():
+        inputs = inputs.to(torch.float64)
+    scores = replace(model, **tensors).scores(inputs)
     if aims.shape == scores.shape:  # elementwise: PyTorch wants floats
         aims = aims.to(torch.float64)
     shape = tuple(loss.value(scores.detach(), aims).shape)
