@@ -225,7 +225,6 @@ def test_numbers_that_are_equal_have_no_error_and_no_place():
     hits = check_gradient(SquaredError(), [1.0, 2.0], [1.0, 2.0]).rows[0]
     assert (hits.absolute, hits.relative) == (0.0, 0.0)
     assert hits.where == "no difference"
-    assert "no difference" in repr(check_gradient(SquaredError(), [1.0], [1.0]))
 
 
 def test_the_relative_error_is_the_largest_of_all_entries():
