@@ -5,6 +5,7 @@ import re
 from fractions import Fraction
 
 import pytest
+import sympy
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 from sympy import (
@@ -326,6 +327,16 @@ def test_the_left_side_says_which_derivative_a_line_is():
 )
 def test_the_summary_says_what_was_verified(lines, summary):
     assert summary in Derivation(ell, lines)._repr_markdown_()
+
+
+def test_a_table_without_abbreviations_starts_at_once_and_counts_the_proofs():
+    cases = sympy.Piecewise((1 + x, x > 0), (1 - x, True))
+    root = sympy.sqrt(x**2 + 2 * Abs(x) + 1)
+    lines = [Line(root, "start"), Line(cases, "cases"), Line(1 * cases, "the same")]
+    shown = Derivation(ell, lines)._repr_markdown_()
+    assert shown.startswith("| quantity | expression | reason |")
+    assert "each of the 2 steps at 64" in shown
+    assert "to 30 digits, 1 of them also by algebra." in shown
 
 
 def test_the_plain_form_lists_lines_and_reasons():

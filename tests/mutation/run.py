@@ -13,7 +13,7 @@ Fails where fewer than 95 % are noticed, or one that is not comes without a reas
 The tests are collected once. They then run once under coverage, which tells which of
 them reach a line. For each mistake the process forks, and the copy runs those tests, the
 fast ones first, until one fails. A mistake outside every function needs fresh imports;
-its copy starts pytest anew.
+its copy starts pytest anew, as does that of a mistake which no test has noticed so far.
 """
 
 import argparse
@@ -135,13 +135,12 @@ def _function(tree, line):
 
 def _concerns(tests, path):
     """Whether a file of tests is one that should notice the mistakes of a module: its
-    own, for a loss those of the contract, and for a derivation those of its tables."""
-    if path.name == "_base.py":
+    own, for a loss those of all losses, and for a derivation those of its tables."""
+    if path.parent.name == "losses":
         return tests.parent.name == "losses"
     if path.name == "derivation.py" and tests.name == "test_printing.py":
         return True
-    contract = path.parent.name == "losses" and tests.name == "test_contract.py"
-    return contract or tests.name == f"test_{path.name}"
+    return tests.name == f"test_{path.name}"
 
 
 def _statement(tree, lines):
@@ -193,12 +192,13 @@ class Run:
             first, last = mutant.lines if mutant.function else (min(lines), max(lines))
             tests = set().union(*(lines[n] for n in range(first, last + 1)))
             tests = [t for t in tests if _concerns(items[t].path, mutant.path)]
-            tests.sort(key=seconds.get)
-            spent = list(accumulate(seconds[t] for t in tests))
-            tests = tests[: bisect(spent, BUDGET) + 1]
+            own = [t for t in items if items[t].path.name == f"test_{mutant.path.name}"]
+            chosen = [
+                [items[t] for t in _fastest(some, seconds)] for some in (tests, own)
+            ]
             if len(running) == PROCESSES:
                 self._wait(running)
-            running[_started(mutant, [items[t] for t in tests])] = mutant
+            running[_started(mutant, *chosen)] = mutant
             if count % 100 == 0:
                 print(f"{count} of {len(self.mutants)}", flush=True)
         while running:
@@ -215,20 +215,28 @@ class Run:
             print("survived:", mutant.name, flush=True)
 
 
+def _fastest(tests, seconds):
+    tests = sorted(tests, key=seconds.get)
+    spent = list(accumulate(seconds[test] for test in tests))
+    return tests[: bisect(spent, BUDGET) + 1]
+
+
 def _tests_of_lines(items):
     """({file: {line: tests that reach it}}, {test: its seconds}). What a file of tests
     reaches is kept in _build while it and the sources stay the same."""
     reached = {str(path): defaultdict(set) for path in SOURCES}
     seconds = {}
     for path, tests in groupby(items, lambda item: item.path):
+        tests = list(tests)
         content = b"".join(file.read_bytes() for file in [*SOURCES, path])
+        content += "".join(item.nodeid for item in tests).encode()
         kept = KEPT / f"{path.stem}-{sha256(content).hexdigest()[:16]}.pickle"
         if not kept.exists():
             # in a copy of this process, so that nothing has run before a mutant's tests
             pid = os.fork()
             if pid == 0:
                 kept.parent.mkdir(parents=True, exist_ok=True)
-                kept.write_bytes(pickle.dumps(_measured(list(tests))))
+                kept.write_bytes(pickle.dumps(_measured(tests)))
                 os._exit(0)
             if os.waitpid(pid, 0)[1]:
                 sys.exit("a test fails without a mutant")
@@ -261,8 +269,9 @@ def _measured(tests):
     return reached, seconds
 
 
-def _started(mutant, items):
-    """The process that runs the tests on a mutant; its status is 0 where all pass."""
+def _started(mutant, items, own):
+    """The process that runs the tests on a mutant; its status is 0 where all pass. Those
+    of its own name run with fresh imports too, for what they make when imported."""
     pid = os.fork()
     if pid:
         return pid
@@ -280,7 +289,11 @@ def _started(mutant, items):
     except BaseException:
         os._exit(NOT_PLANTED)
     try:
-        noticed = _fails(items) if mutant.function else _fails_anew(mutant, code, items)
+        noticed = (
+            _fails(items) or _fails_anew(mutant, code, own)
+            if mutant.function
+            else _fails_anew(mutant, code, items)
+        )
     except BaseException:
         noticed = True
     os._exit(NOTICED if noticed else 0)
