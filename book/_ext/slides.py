@@ -173,7 +173,8 @@ def joined(parts):
 
 
 def worth_showing(child):
-    """The HTML that a slide shows of this part of the text; None of what is said."""
+    """The HTML that a slide shows of this part of the text; None of what is said, and of
+    the spans that links lead to."""
     classes = child.get("class", [])
     if "cell" in classes:
         output = child.select_one(".cell_output")
@@ -181,7 +182,7 @@ def worth_showing(child):
             return str(output)
         code = child.get_text().strip()
         return None if code.startswith(("import", "from", "#")) else str(child)
-    return None if child.name == "p" else str(child)
+    return None if child.name in ("p", "span") else str(child)
 
 
 def slide(heading, sentences, shown, said):
