@@ -22,8 +22,8 @@ $(INSTALLED): requirements.txt requirements.lock pyproject.toml
 	$(WRITABLE)@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.version_info >= (3, 11) or sys.exit(f"The book needs Python 3.11 or newer, and $(PYTHON) is {v}. Try: make PYTHON=python3.11")'
 	$(LOCKED) for info in .venv/lib/python*/site-packages/*.dist-info; do test -e "$$info/INSTALLER" || rm -rf "$$info"; done
 	$(LOCKED) $(PYTHON) -m venv .venv
-	$(LOCKED) $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
-	$(LOCKED) $(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation -r requirements.txt
+	$(LOCKED) $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock && \
+		$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation -r requirements.txt
 	touch $@
 
 book: $(INSTALLED) ## execute the chapters that changed and write the site to _build/html
