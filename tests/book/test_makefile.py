@@ -18,6 +18,8 @@ PYTHON = f"""#!/bin/sh
 echo "$*" >> calls
 """
 PACKAGES = ".venv/lib/python3.11/site-packages"
+# without what `make test` tells the makes that it starts
+ALONE = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
 
 
 @pytest.fixture
@@ -32,9 +34,11 @@ def folder(tmp_path):
     return folder
 
 
-def make(folder, target, **how):
+def make(folder, target):
     command = ["make", "PYTHON=./python", target]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, **how)
+    return subprocess.run(
+        command, cwd=folder, env=ALONE, capture_output=True, text=True
+    )
 
 
 def test_a_package_whose_installation_was_killed_is_installed_again(folder):
@@ -61,7 +65,9 @@ def test_one_installation_at_a_time(folder):
     waiting = PYTHON.replace("echo", at_gate, 1)
     (folder / ".venv/bin/python").write_text(waiting)
     command = ["make", "PYTHON=./python", ".venv/.installed"]
-    making = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    making = subprocess.Popen(
+        command, cwd=folder, env=ALONE, stderr=subprocess.PIPE, text=True
+    )
     end = reached(folder / "gate", making)  # the installation is in pip
     with open(folder / ".venv/.lock") as lock:
         with pytest.raises(BlockingIOError):
@@ -81,7 +87,12 @@ def test_read_only_checkout():
         (Path(folder) / "pyproject.toml").touch()
         os.chmod(folder, 0o555)
         made = subprocess.run(
-            ["make", "book"], cwd=folder, capture_output=True, text=True, **user
+            ["make", "book"],
+            cwd=folder,
+            env=ALONE,
+            capture_output=True,
+            text=True,
+            **user,
         )
     assert made.returncode != 0 and made.stdout == ""
     assert made.stderr.count("\n") == 1
