@@ -34,17 +34,19 @@ def folder(tmp_path):
     return folder
 
 
-def make(folder, target):
-    command = ["make", "PYTHON=./python", target]
+INSTALL = ["make", "PYTHON=./python", ".venv/.installed"]
+
+
+def install(folder):
     return subprocess.run(
-        command, cwd=folder, env=ALONE, capture_output=True, text=True
+        INSTALL, cwd=folder, env=ALONE, capture_output=True, text=True
     )
 
 
 def test_a_package_whose_installation_was_killed_is_installed_again(folder):
     whole, half = f"{PACKAGES}/whole-1.dist-info", f"{PACKAGES}/half-1.dist-info"
     write_files(folder, {f"{whole}/INSTALLER": "", f"{half}/RECORD": ""})
-    assert make(folder, ".venv/.installed").returncode == 0
+    assert install(folder).returncode == 0
     assert (folder / whole).exists() and not (folder / half).exists()
     calls = (folder / "calls").read_text().splitlines()
     assert calls[0] == "-m venv .venv" and calls[-1].startswith("-m pip install")
@@ -53,10 +55,10 @@ def test_a_package_whose_installation_was_killed_is_installed_again(folder):
 def test_an_installation_that_failed_is_tried_again(folder):
     good = (folder / ".venv/bin/python").read_text()
     (folder / ".venv/bin/python").write_text("#!/bin/sh\nexit 1\n")
-    assert make(folder, ".venv/.installed").returncode != 0
+    assert install(folder).returncode != 0
     (folder / ".venv/bin/python").write_text(good)
-    assert make(folder, ".venv/.installed").returncode == 0
-    assert "is up to date" in make(folder, ".venv/.installed").stdout
+    assert install(folder).returncode == 0
+    assert "is up to date" in install(folder).stdout
 
 
 def test_one_installation_at_a_time(folder):
@@ -64,9 +66,8 @@ def test_one_installation_at_a_time(folder):
     at_gate = "[ -e passed ] || read line < gate; touch passed; echo"
     waiting = PYTHON.replace("echo", at_gate, 1)
     (folder / ".venv/bin/python").write_text(waiting)
-    command = ["make", "PYTHON=./python", ".venv/.installed"]
     making = subprocess.Popen(
-        command, cwd=folder, env=ALONE, stderr=subprocess.PIPE, text=True
+        INSTALL, cwd=folder, env=ALONE, stderr=subprocess.PIPE, text=True
     )
     end = reached(folder / "gate", making)  # the installation is in pip
     with open(folder / ".venv/.lock") as lock:
