@@ -184,11 +184,9 @@ class Shifted(BinaryLoss):
         _require_labels(scores, self.shift, "shift")
         return scores, targets
 
-    def _value(self, scores, targets):
-        return self.base._value(scores + _like(self.shift, scores), targets)
-
-    def _gradient(self, scores, targets):
-        return self.base._gradient(scores + _like(self.shift, scores), targets)
+    def _value_and_gradient(self, scores, targets):
+        moved = scores + _like(self.shift, scores)
+        return self.base._value_and_gradient(moved, targets)
 
 
 @dataclass(frozen=True)

@@ -44,46 +44,57 @@ class AsymmetricLoss(BinaryLoss):
     def _value_and_gradient(self, scores, targets):
         minus, others = -scores, 1 - targets
         p, rest = _quick_sigmoid(scores), _quick_sigmoid(minus)
-        value, positive_slope = _focused(
-            rest, _softplus(minus, rest, p), p, self.gamma_pos
-        )
+        positive, negative = self._surprises(scores, minus, targets, others, p, rest)
+        value, positive_slope = _focused(rest, positive, p, self.gamma_pos)
         if self.margin:
-            negative, negative_slope = self._lowered(p, rest)
+            negative, negative_slope = self._lowered(negative, p, rest)
         else:
-            negative, negative_slope = _focused(
-                p, _softplus(scores, p, rest), rest, self.gamma_neg
-            )
+            negative, negative_slope = _focused(p, negative, rest, self.gamma_neg)
         value *= targets
-        negative *= others
         value += negative
         gradient = others * negative_slope
         gradient -= targets * positive_slope
         return value, gradient
 
-    def _lowered(self, p, rest):
-        """The loss of a negative by p_m, and its slope in the logit."""
+    def _surprises(self, scores, minus, targets, others, p, rest):
+        """-log p, and -log(1 - p_m) for negatives and 0 for positives."""
         xp = array_namespace(p)
-        tiny = float(xp.finfo(p.dtype).smallest_normal)
-        p_m = xp.clip(p - self.margin, 0, None)
-        rest_m = rest + max(self.margin, tiny)  # 1 - p_m, above the margin
-        if self.margin >= 0.01:
-            surprise = xp.log1p(-p_m)
-            surprise *= -1
+        p_m, rest_m = self._moved(p, rest)
+        if self.margin >= 0.01 and not getattr(p, "requires_grad", False):
+            # one logarithm for both classes
+            smaller = targets * xp.minimum(p, rest)
+            smaller += others * p_m
+            smaller *= -1
+            log = xp.log1p(smaller)
+            zero = xp.zeros((), dtype=p.dtype, device=p.device)
+            return xp.maximum(minus, zero) - log, -log * others
+        if not self.margin:
+            negative = _softplus(scores, p, rest)
         else:  # 1 - p_m would lose the digits of a small margin; rest_m keeps them
             above = p_m > 0.5
-            surprise = -xp.log1p(-xp.where(above, 0, p_m))
-            surprise -= xp.log(xp.where(above, rest_m, 1))
+            negative = -xp.log1p(-xp.where(above, 0, p_m))
+            negative -= xp.log(xp.where(above, rest_m, 1))
+        return _softplus(minus, rest, p), negative * others
+
+    def _moved(self, p, rest):
+        """p_m and, above the margin, 1 - p_m."""
+        xp = array_namespace(p)
+        tiny = float(xp.finfo(p.dtype).smallest_normal)
+        return xp.clip(p - self.margin, 0, None), rest + max(self.margin, tiny)
+
+    def _lowered(self, surprise, p, rest):
+        """The loss of a negative by p_m, and its slope in the logit."""
+        tiny = float(array_namespace(p).finfo(p.dtype).smallest_normal)
+        p_m, rest_m = self._moved(p, rest)
         factor = power(p_m, self.gamma_neg)
         if self.gamma_neg not in (1, 2, 3, 4):  # then `power` of 0 may not be 0
             factor = factor * sign_of(p_m)
         slope = surprise / (p_m + tiny)  # the quotient tends to 1 at the margin
         slope *= self.gamma_neg
-        slope *= rest_m
-        slope += 1
-        slope /= rest_m
+        slope *= factor
+        slope += factor / rest_m
         slope *= p  # the slope of the sigmoid, p (1 - p)
         slope *= rest
-        slope *= factor
         return factor * surprise, slope
 
     def derivation(self):

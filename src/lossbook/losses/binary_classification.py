@@ -51,18 +51,16 @@ class BinaryCrossEntropy(BinaryLoss):
     """The cross-entropy of a 0/1 target under the probability sigmoid(score), in nats.
 
     Same as ``torch.nn.BCEWithLogitsLoss(reduction="none")``. Both value and gradient
-    keep their digits where the prediction is nearly right and they are tiny.
+    keep their digits where the prediction is nearly right and they are tiny; of tensors,
+    down to the smallest normal number.
     """
 
-    def _value(self, scores, targets):
-        xp = array_namespace(scores)
-        wrong = (1 - 2 * targets) * scores  # how far the score leans to the wrong side
-        zero = xp.zeros((), dtype=wrong.dtype, device=wrong.device)
-        return xp.logaddexp(zero, wrong)  # softplus, log(1 + exp(.))
-
-    def _gradient(self, scores, targets):
+    def _value_and_gradient(self, scores, targets):
         sign = 1 - 2 * targets
-        return sign * _sigmoid(sign * scores)  # p - y, without the subtraction
+        toward_wrong = sign * scores
+        wrong = _quick_sigmoid(toward_wrong)  # the probability of the other class
+        value = _softplus(toward_wrong, wrong, 1 - wrong)
+        return value, sign * wrong  # p - y, without the subtraction
 
     def derivation(self):
         """-log of the probability of the target, differentiated in the logit: p - y."""

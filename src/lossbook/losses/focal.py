@@ -51,15 +51,13 @@ class BinaryFocalLoss(BinaryLoss):
         slope = right * surprise
         slope *= self.gamma
         slope += wrong
-        slope *= factor
         # the weight with the sign: -alpha for positives, 1 - alpha for negatives
         alpha, rest = (1, 1) if self.alpha is None else (self.alpha, 1 - self.alpha)
         signed = rest * (1 - targets)
         signed -= alpha * targets
+        signed *= factor
         slope *= signed
-        value = factor * surprise
-        value *= array_namespace(signed).abs(signed)
-        return value, slope
+        return array_namespace(signed).abs(signed) * surprise, slope
 
     def derivation(self):
         """Differentiated in the logit, with the product rule: both factors hold p_y."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lossbook._validation import array_namespace, floating, require_number
-from lossbook.losses._base import SoftmaxLoss, one_hot
+from lossbook.losses._base import SoftmaxLoss, with_entry
 
 
 def softmax(scores):
@@ -31,7 +31,7 @@ def _softmax_and_log(scores):
     powers = xp.exp(shifted)  # at most one, so nothing overflows
     # The largest power is exactly one; log1p keeps the digits of all the others, whose
     # sum is that of the smaller ones, and one for each that is as large.
-    largest = xp.astype(shifted == 0, scores.dtype)
+    largest = xp.floor(powers)
     others = xp.sum(powers - largest, axis=-1, keepdims=True)
     others = others + (xp.sum(largest, axis=-1, keepdims=True) - 1)
     return powers / (1 + others), shifted - xp.log1p(others)
@@ -60,15 +60,14 @@ class CrossEntropy(SoftmaxLoss):
     def _value_and_gradient(self, scores, targets):
         xp = array_namespace(scores)
         p, log_p = _softmax_and_log(scores)
-        truth = xp.astype(one_hot(targets, scores), scores.dtype)
         log_p_y = xp.take_along_axis(log_p, targets[..., None], axis=-1)
         smoothing, even = self.label_smoothing, 1 / scores.shape[-1]
         value = -(1 - smoothing) * log_p_y[..., 0]
         # p - y; where y is 1, p - 1 is taken from log p, which has its digits
-        gradient = (1 - truth) * p + truth * xp.expm1(log_p_y)
+        gradient = with_entry(p, targets, xp.expm1(log_p_y) + smoothing)
         if smoothing:
             value = value - smoothing * xp.mean(log_p, axis=-1)
-            gradient = gradient + smoothing * (truth - even)
+            gradient = gradient - smoothing * even
         return value, gradient
 
     def derivation(self):
