@@ -843,16 +843,16 @@ CALLS = {
     "comparison.summary": dict(group=GROUP),
     # texts
     "corpora.Corpus.number": dict(
-        self=CORPUS, word=of([(ValueError, "one of", "no", 3)], "a"),
+        self=CORPUS, word=of([(ValueError, "one of", "no", 3, [0])], "a"),
     ),
     "corpora.PlantedCorpus.number": dict(
-        self=PLANTED, word=of([(ValueError, "one of", "no", 3)], "f0"),
+        self=PLANTED, word=of([(ValueError, "one of", "no", 3, [0])], "f0"),
     ),
     "corpora.GeneratedLanguage.number": dict(
-        self=LANGUAGE, word=of([(ValueError, "one of", "no", 3)], "c0k0r1"),
+        self=LANGUAGE, word=of([(ValueError, "one of", "no", 3, [0])], "c0k0r1"),
     ),
     "corpora.PlantedCorpus.analogies": dict(
-        self=PLANTED, n_questions=2, across=of(NOT_READ, True), random_state=0,
+        self=PLANTED, n_questions=2, across=True, random_state=0,
     ),
     "corpora.planted_corpus": dict(
         n_tokens=20, n_groups=2, n_entities=2, n_attributes=2, n_function_words=1,

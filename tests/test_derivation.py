@@ -692,6 +692,11 @@ LINE = Line(x, "start")
             "starts at 1",
         ),
         (
+            lambda: Derivation(ell, [Line(p[i, c], "start")], {p[i]: x}),
+            ValueError,
+            r"p must have as many indices everywhere, got p\[i, .* and p\[i\]",
+        ),
+        (
             lambda: derivation(x**2, Derivative(x**2, x), wrt=x).verify(),
             TypeError,
             "use .*Partial",
@@ -708,6 +713,11 @@ def test_numbers_of_python_are_taken_as_sympy_has_them():
     assert whole.lines[0].expression == Integer(4)
     assert whole.verify() == ["definition", "algebra"]
     assert whole.evaluate({}) == 4.0
+
+
+def test_a_derivation_is_proved_where_sympy_keeps_what_is_typed():
+    with as_written():
+        assert derivation(x * y, y * 1, wrt=x).verify() == ["definition", "algebra"]
 
 
 def test_a_smallest_size_spares_the_sizes_below_it():

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from lossbook._validation import (
     require_count,
+    require_flag,
     require_not_negative,
     require_positive,
     require_words,
@@ -62,7 +63,7 @@ class Corpus:
         """The number of a word; ValueError when the vocabulary does not have it."""
         try:
             return self._numbers[word]
-        except KeyError:
+        except (KeyError, TypeError):  # a list, for one, cannot be looked up
             raise ValueError(
                 f"word must be one of the {len(self.vocabulary)} of the vocabulary, "
                 f"got {word!r}"
@@ -104,7 +105,10 @@ class PlantedCorpus(Corpus):
 
         a and b are one entity with two attributes, c and d another entity with the same
         two; of the same group, or of another group if ``across``.
+
+        Raises TypeError when across is neither True nor False.
         """
+        across = require_flag(across, "across")
         n_questions = require_count(n_questions, "n_questions")
         rng = np.random.default_rng(
             require_count(random_state, "random_state", minimum=0)

@@ -200,6 +200,14 @@ class Derivation:
                 raise ValueError(
                     f'an index needs a range that starts at 1, such as Idx("{index}", (1, C)); got {index!r}'
                 )
+        ranks = {}
+        for entry in _atoms(self._expressions(), sympy.Indexed):
+            other = ranks.setdefault(entry.base, entry)
+            if len(entry.indices) != len(other.indices):
+                raise ValueError(
+                    f"{entry.base} must have as many indices everywhere, got "
+                    f"{' and '.join(sorted(map(str, (entry, other))))}"
+                )
 
     def _refuse_circles(self):
         """Refuse abbreviations that end in themselves, by whatever way."""
@@ -240,7 +248,8 @@ class Derivation:
                 if line.wrt is None
                 else Partial(before.expression, line.wrt)
             )
-            verdicts.append(self._prove(number, claimed, line.expression))
+            with sympy.evaluate(True):  # in the middle of `as_written` too
+                verdicts.append(self._prove(number, claimed, line.expression))
         return verdicts
 
     def _prove(self, number, before, after):
