@@ -315,6 +315,8 @@ def test_the_gradient_is_that_of_differences(name, data):
     off_the_margin(loss, scores, 1e-2)
     if isinstance(loss, AbsoluteError | HuberLoss):  # off their kinks too
         edge = getattr(loss, "delta", 0)
+        distance = np.abs(np.abs(scores - targets) - edge)
+        scores = scores + 1e-3 * (distance < 1e-4)
         assume((np.abs(np.abs(scores - targets) - edge) > 1e-4).all())
     direction = np.random.default_rng(scores.size).standard_normal(scores.shape)
     up, down = scores + 1e-5 * direction, scores - 1e-5 * direction

@@ -255,9 +255,10 @@ def _measured(tests):
     for item in tests:
         measure.switch_context(item.nodeid)
         started = time.process_time()
-        if any(report.failed for report in runtestprotocol(item, log=False)):
-            print(f"{item.nodeid} fails", flush=True)
-            os._exit(1)
+        for report in runtestprotocol(item, log=False):
+            if report.failed:
+                print(f"{item.nodeid} fails\n{report.longreprtext}", flush=True)
+                os._exit(1)
         seconds[item.nodeid] = time.process_time() - started
     measure.stop()
     data = measure.get_data()
