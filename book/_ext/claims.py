@@ -72,8 +72,9 @@ def find_evidence(app, tree):
                 cell["ids"].append(anchor)
         if found:
             part = section_of(claim)
-            heading = "" if part.parent is tree else f"{part[0].astext()}: "
-            content = [nodes.emphasis("", heading), *plain(claim)]
+            content = plain(claim)
+            if part.parent is not tree:
+                content.insert(0, nodes.emphasis("", f"{part[0].astext()}: "))
             noted.append((content, claim["ids"][0], found, anchor))
         else:
             logger.warning("claim: nothing shows it: %s", shown_by, location=claim)
@@ -120,7 +121,7 @@ def plain(claim):
     for node in list(copy.findall(lambda n: isinstance(n, DROPPED))):
         node.parent.remove(node)
     for node in list(copy.findall(addnodes.pending_xref)):
-        node.replace_self(node.children)
+        node.replace_self(nodes.Text(node.astext()))
     return copy.children
 
 

@@ -726,7 +726,7 @@ class Clouds(Figure):
         }
 
 
-LIMIT = 5.0
+LIMIT = 7.0
 
 
 def _range(ends, name):

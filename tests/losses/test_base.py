@@ -5,10 +5,17 @@ from dataclasses import dataclass
 import mpmath
 import numpy as np
 import pytest
+import sympy
 import torch
 
+from lossbook import linear
+from lossbook.derivation import _atoms
 from lossbook.losses import BinaryFocalLoss, LogitAdjustedLoss
 from lossbook.losses._base import Loss, of_class, one_hot, power, sign_of
+from lossbook.losses.binary_classification import sigmoid_derivation
+from lossbook.losses.class_balanced import effective_number_derivation
+from lossbook.losses.multiclass_classification import softmax_derivation
+from tests.losses.test_contract import LOSSES
 
 both_libraries = pytest.mark.parametrize(
     "library", [np.asarray, torch.tensor], ids=["NumPy", "torch"]
@@ -123,3 +130,31 @@ def test_a_loss_with_a_bad_number_of_classes_names_what_it_was_made_with():
     ):
         loss.value([0.0, 0.0, 0.0], 0)
     assert BinaryFocalLoss().value([0.0, 0.0, 0.0], [0, 1, 1]).shape == (3,)
+
+
+# what the notation page says of these letters; every other one is any real number
+POSITIVE = {"C", "D", "N", "n", "alpha_0", "alpha_1", "delta", "omega", "pi"}
+NOT_NEGATIVE = {"beta", "gamma", "gamma_neg", "gamma_pos", "m", "tau", "xi"}
+DERIVATIONS = [
+    *(loss.derivation for loss in LOSSES),
+    *(sigmoid_derivation, softmax_derivation, effective_number_derivation),
+    linear.derivation,
+]
+
+
+@pytest.mark.parametrize("derivation", DERIVATIONS)
+def test_a_letter_stands_for_the_same_numbers_in_every_derivation(derivation):
+    made = derivation()
+    letters = [made.name, *_atoms(made._expressions(), sympy.Symbol)]
+    letters += _atoms(made._expressions(), sympy.IndexedBase)
+    for letter in letters:
+        name = str(letter)
+        if name == "alpha" and isinstance(letter, sympy.Symbol):
+            continue  # a weight of any size, or the balance of the focal loss from 0 to 1
+        if name in map(str, _atoms(made._expressions(), sympy.Idx)):
+            continue  # its range says what it is
+        assumed = (letter.is_real, letter.is_nonnegative, letter.is_positive)
+        positive = name in POSITIVE or name == "alpha"
+        not_negative = positive or name in NOT_NEGATIVE
+        assert assumed == (True, not_negative or None, positive or None), name
+        assert letter.is_integer or name not in ("C", "D", "N", "n")

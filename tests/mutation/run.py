@@ -53,6 +53,7 @@ TESTS = [
     "tests/test_printing.py",
     "tests/test_linear.py",
     "tests/test_checks.py",
+    "tests/test_bad_input.py",
 ]
 KEPT = ROOT / "_build/mutation"
 SURVIVORS = Path(__file__).with_name("survivors.toml")
@@ -135,7 +136,10 @@ def _function(tree, line):
 
 def _concerns(tests, path):
     """Whether a file of tests is one that should notice the mistakes of a module: its
-    own, for a loss those of all losses, and for a derivation those of its tables."""
+    own, that of bad input, for a loss those of all losses, and for a derivation those of
+    its tables."""
+    if tests.name == "test_bad_input.py":
+        return True
     if path.parent.name == "losses":
         return tests.parent.name == "losses"
     if path.name == "derivation.py" and tests.name == "test_printing.py":

@@ -149,7 +149,7 @@ def effective_number_derivation():
 
     from lossbook.derivation import Derivation, Line, as_written
 
-    number = symbols("E_n")
+    number = symbols("E_n", real=True)
     beta = symbols("beta", nonnegative=True)
     n = symbols("n", integer=True, positive=True)
     with as_written():

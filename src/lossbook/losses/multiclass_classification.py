@@ -147,4 +147,6 @@ def softmax_derivation():
             ),
             Line(p[i] * (KroneckerDelta(i, j) - p[j]), "factor out"),
         ]
-        return Derivation(symbols("p_i"), lines, where={p[i]: exp(z[i]) / total})
+        return Derivation(
+            symbols("p_i", real=True), lines, where={p[i]: exp(z[i]) / total}
+        )
