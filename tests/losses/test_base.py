@@ -10,7 +10,16 @@ import torch
 
 from lossbook import linear
 from lossbook.derivation import _atoms
-from lossbook.losses import BinaryFocalLoss, LogitAdjustedLoss
+from lossbook.losses import (
+    AsymmetricLoss,
+    BinaryFocalLoss,
+    ClassBalancedLoss,
+    CrossEntropy,
+    FocalLoss,
+    HuberLoss,
+    LogitAdjustedLoss,
+    WeightedBinaryCrossEntropy,
+)
 from lossbook.losses._base import Loss, of_class, one_hot, power, sign_of
 from lossbook.losses.binary_classification import sigmoid_derivation
 from lossbook.losses.class_balanced import effective_number_derivation
@@ -158,3 +167,22 @@ def test_a_letter_stands_for_the_same_numbers_in_every_derivation(derivation):
         not_negative = positive or name in NOT_NEGATIVE
         assert assumed == (True, not_negative or None, positive or None), name
         assert letter.is_integer or name not in ("C", "D", "N", "n")
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        BinaryFocalLoss(gamma=np.int64(2), alpha=np.float32(0.5)),
+        FocalLoss(gamma=np.int64(2)),
+        AsymmetricLoss(np.int64(1), np.int64(2), np.float32(0.5)),
+        ClassBalancedLoss(CrossEntropy(), [3, 1], beta=np.float32(0.5)),
+        LogitAdjustedLoss([0.5, 0.5], tau=np.int64(1)),
+        CrossEntropy(label_smoothing=np.float32(0.5)),
+        HuberLoss(delta=np.int64(2)),
+        WeightedBinaryCrossEntropy(np.int64(2), np.int64(3)),
+    ],
+    ids=lambda loss: type(loss).__name__,
+)
+def test_a_number_of_any_type_is_kept_as_a_float(loss):
+    numbers = [v for v in vars(loss).values() if not isinstance(v, tuple | Loss | None)]
+    assert numbers and {type(number) for number in numbers} == {float}
