@@ -60,7 +60,7 @@ SURVIVORS = Path(__file__).with_name("survivors.toml")
 WANTED = 0.95
 NOTICED, NOT_PLANTED = 1, 2
 PROCESSES = 2
-BUDGET = 6  # seconds of tests for one mutant, the fast ones first
+BUDGET = 20  # seconds of tests for one mutant, the fast ones first
 
 
 @dataclass
