@@ -75,8 +75,10 @@ def hold_punctuation(app, tree, docname):
         if not isinstance(after, nodes.Text):
             continue
         mark = re.match(r"[.,;:!?)]*", after).group()
+        if not mark:
+            continue
         html = render(node.astext(), False, macros)[0] or ""
-        if mark and html.count('class="base"') == 1:
+        if html.count('class="base"') == 1:
             after.parent.replace(after, nodes.Text(after[len(mark) :]))
             held = nodes.inline("", "", classes=["unbroken"])
             node.replace_self(held)

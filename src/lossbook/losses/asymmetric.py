@@ -44,10 +44,13 @@ class AsymmetricLoss(BinaryLoss):
     def _value_and_gradient(self, scores, targets):
         minus, others = -scores, 1 - targets
         p, rest = _quick_sigmoid(scores), _quick_sigmoid(minus)
-        positive, negative = self._surprises(scores, minus, targets, others, p, rest)
+        moved = self._moved(p, rest)
+        positive, negative = self._surprises(
+            scores, minus, targets, others, p, rest, *moved
+        )
         value, positive_slope = _focused(rest, positive, p, self.gamma_pos)
         if self.margin:
-            negative, negative_slope = self._lowered(negative, p, rest)
+            negative, negative_slope = self._lowered(negative, p, rest, *moved)
         else:
             negative, negative_slope = _focused(p, negative, rest, self.gamma_neg)
         value *= targets
@@ -56,10 +59,9 @@ class AsymmetricLoss(BinaryLoss):
         gradient -= targets * positive_slope
         return value, gradient
 
-    def _surprises(self, scores, minus, targets, others, p, rest):
+    def _surprises(self, scores, minus, targets, others, p, rest, p_m, rest_m):
         """-log p, and -log(1 - p_m) for negatives and 0 for positives."""
         xp = array_namespace(p)
-        p_m, rest_m = self._moved(p, rest)
         if self.margin >= 0.01 and not getattr(p, "requires_grad", False):
             # one logarithm for both classes
             smaller = targets * xp.minimum(p, rest)
@@ -82,10 +84,9 @@ class AsymmetricLoss(BinaryLoss):
         tiny = float(xp.finfo(p.dtype).smallest_normal)
         return xp.clip(p - self.margin, 0, None), rest + max(self.margin, tiny)
 
-    def _lowered(self, surprise, p, rest):
+    def _lowered(self, surprise, p, rest, p_m, rest_m):
         """The loss of a negative by p_m, and its slope in the logit."""
         tiny = float(array_namespace(p).finfo(p.dtype).smallest_normal)
-        p_m, rest_m = self._moved(p, rest)
         factor = power(p_m, self.gamma_neg)
         if self.gamma_neg not in (1, 2, 3, 4):  # then `power` of 0 may not be 0
             factor = factor * sign_of(p_m)
