@@ -6,7 +6,6 @@ the source.
 """
 
 import json
-import re
 from functools import cache
 from pathlib import Path
 
@@ -35,7 +34,6 @@ def setup(app):
     app.add_config_value("katex_macros", {}, "env")
     app.add_html_math_renderer("katex", (visit_inline, None), (visit_display, None))
     app.connect("doctree-read", unnumber_environments)
-    app.connect("doctree-resolved", hold_punctuation)
     app.add_css_file("katex/katex.min.css")
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -65,24 +63,6 @@ def rendered(translator, node, tex, display):
     for complaint in complaints:
         logger.warning("%s\n    in: %s", complaint, tex, location=node, type="katex")
     return html or f'<code class="katex-error">{translator.encode(tex)}</code>'
-
-
-def hold_punctuation(app, tree, docname):
-    """Keep what stands right after a formula of one piece, a comma say, on its line."""
-    macros = json.dumps(app.config.katex_macros, sort_keys=True)
-    for node in list(tree.findall(nodes.math)):
-        after = node.next_node(descend=False, siblings=True)
-        if not isinstance(after, nodes.Text):
-            continue
-        mark = re.match(r"[.,;:!?)]*", after).group()
-        if not mark:
-            continue
-        html = render(node.astext(), False, macros)[0] or ""
-        if html.count('class="base"') == 1:
-            after.parent.replace(after, nodes.Text(after[len(mark) :]))
-            held = nodes.inline("", "", classes=["unbroken"])
-            node.replace_self(held)
-            held += [node, nodes.Text(mark)]
 
 
 def visit_inline(translator, node):
