@@ -28,6 +28,7 @@ COUNTS = (500, 60, 9, 1)
 RNG = np.random.default_rng(0)
 SCORES, CLASSES = 2 * RNG.normal(size=(40, 4)), RNG.integers(4, size=40)
 ONE_HOT = np.eye(4)[CLASSES]
+CE, BCE = CrossEntropy(), BinaryCrossEntropy()
 
 
 @given(st.integers(1, 300), st.integers(0, 999))
@@ -49,6 +50,11 @@ def test_it_is_the_mean_number_of_places_that_n_draws_hit(volume, n):
 def test_a_single_count_gives_a_single_number():
     ours = effective_number(3, 0.5)
     assert isinstance(ours, float) and ours == 1.75
+
+
+def test_counts_may_be_an_array_of_any_library():
+    for library in (np.asarray, torch.tensor):
+        np.testing.assert_array_equal(effective_number(library([1, 3]), 0.5), [1, 1.75])
 
 
 def test_its_limits_are_one_and_the_number_of_samples():
@@ -155,6 +161,19 @@ def test_binary_scores_take_the_counts_of_negatives_and_positives(base):
     np.testing.assert_allclose(alone[0], loss.value(scores, targets)[3], rtol=1e-14)
 
 
+def test_the_derivation_takes_a_weight_for_each_target():
+    two = ClassBalancedLoss(BCE, (90, 7))
+    values = two.derivation_values(torch.tensor([0, 1, 0]))
+    np.testing.assert_array_equal(values["omega"], np.take(two.weights, [0, 1, 0]))
+    four = ClassBalancedLoss(BinaryFocalLoss(1), COUNTS)
+    values = four.derivation_values(ONE_HOT[:3].astype(int))
+    rows = np.take(four.weights, CLASSES[:3])[:, None]
+    np.testing.assert_array_equal(values["omega"], np.tile(rows, 4))
+    assert (values["gamma"], values["alpha"]) == (1.0, 0.25)
+    nested = ClassBalancedLoss(WeightedBinaryCrossEntropy(3), COUNTS)
+    assert nested.derivation_values(ONE_HOT)["alpha_1"] == 3.0
+
+
 def test_the_weighted_loss_of_pytorch_is_the_one_with_a_softmax_base():
     loss = ClassBalancedLoss(CrossEntropy(), COUNTS, 0.9)
     weight = torch.tensor(loss.weights, dtype=torch.float64)
@@ -163,7 +182,6 @@ def test_the_weighted_loss_of_pytorch_is_the_one_with_a_softmax_base():
     np.testing.assert_allclose(loss.value(SCORES, CLASSES), expected, rtol=1e-12)
 
 
-CE, BCE = CrossEntropy(), BinaryCrossEntropy()
 REFUSED = [
     (lambda: effective_number([0], 0.9), ValueError, r"counts\[0\] must be positive"),
     (
@@ -175,6 +193,7 @@ REFUSED = [
     (lambda: effective_number(["3"], 0.9), TypeError, r"counts\[0\] must be a number"),
     (lambda: effective_number(0, 0.9), ValueError, r"counts\[0\] must be positive"),
     (lambda: effective_number(None, 0.9), TypeError, r"counts\[0\] must be a number"),
+    (lambda: effective_number(np.array(5), 0.9), TypeError, "counts must be a seq"),
     (lambda: effective_number([5], 1), ValueError, "beta must be from 0 to below 1"),
     (lambda: effective_number([5], -0.1), ValueError, "beta must be from 0 to below 1"),
     (lambda: effective_number([5], None), TypeError, "beta must be a number"),
@@ -214,6 +233,21 @@ REFUSED = [
         lambda: ClassBalancedLoss(BCE, (5, 1)).value(np.zeros(2), [0, 2]),
         ValueError,
         "targets must be 0 or 1",
+    ),
+    (
+        lambda: ClassBalancedLoss(BCE, COUNTS).derivation_values(np.eye(3)),
+        ValueError,
+        r"targets must have 4 classes .*as many as counts, got \(3, 3\)",
+    ),
+    (
+        lambda: ClassBalancedLoss(BCE, (5, 1)).derivation_values({1, 0}),
+        TypeError,
+        "targets must be",
+    ),
+    (
+        lambda: ClassBalancedLoss(BCE, (5, 1)).derivation_values([0, np.nan]),
+        ValueError,
+        "targets must be .*got nan",
     ),
 ]
 

@@ -97,6 +97,16 @@ def test_alpha_is_the_weight_of_the_positives():
     assert BinaryFocalLoss(alpha=0).gradient(0.0, 1) == 0
 
 
+def test_without_alpha_the_derivation_has_no_weight():
+    loss, weighted = BinaryFocalLoss(2, None), BinaryFocalLoss(2, 0.25)
+    assert loss.derivation_values([0]) == {"gamma": 2.0}
+    assert weighted.derivation_values([0]) == {"gamma": 2.0, "alpha": 0.25}
+    assert r"\alpha" not in loss.derivation()._repr_markdown_()
+    assert r"\alpha" in weighted.derivation()._repr_markdown_()
+    assert loss.derivation().verify() == weighted.derivation().verify()
+    assert check_gradient(loss, SCORES[:8], [0, 1] * 4).agrees
+
+
 def test_the_reductions_that_the_paper_names():
     # section 3.2: with gamma = 2, a hundred times less at p = 0.9, about a thousand
     # times less at 0.968, and at most four times less up to 0.5

@@ -12,7 +12,6 @@ from lossbook._validation import (
     array_namespace,
     as_numpy,
     floating,
-    is_array,
     refuse_where,
     require_number,
     require_positives,
@@ -38,7 +37,7 @@ def effective_number(counts, beta):
 
     Raises TypeError or ValueError when a count or beta is no such number.
     """
-    if not isinstance(counts, Iterable) or (is_array(counts) and counts.ndim == 0):
+    if not isinstance(counts, Iterable):
         return float(effective_number([counts], beta)[0])
     counts, beta = _counts(counts), _beta(beta)
     if beta == 0:

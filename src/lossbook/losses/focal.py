@@ -68,15 +68,14 @@ class BinaryFocalLoss(BinaryLoss):
         ell, z, y, p, s = symbols("ell z y p_y s_y", real=True)
         gamma = symbols("gamma", nonnegative=True)
         alpha, weight = symbols("alpha alpha_y", real=True)
-        balance = 1 if self.alpha is None else weight
         with as_written():
             where = {p: 1 / (1 + exp(-s * z)), s: 2 * y - 1}
             if self.alpha is not None:
                 where[weight] = alpha * y + (1 - alpha) * (1 - y)
 
-            def line(expression, reason, wrt=None):
-                whole = expression if self.alpha is None else balance * expression
-                return Line(whole, reason, wrt)
+            def line(expression, reason):
+                whole = expression if self.alpha is None else weight * expression
+                return Line(whole, reason)
 
             by_factors = gamma * (1 - p) ** (gamma - 1) * log(p) - (1 - p) ** gamma / p
             lines = [
@@ -155,9 +154,9 @@ class FocalLoss(SoftmaxLoss):
         z, p = (IndexedBase(name, real=True) for name in "zp")
         alpha = IndexedBase("alpha", positive=True)
 
-        def line(expression, reason, wrt=None):
+        def line(expression, reason):
             whole = expression if self.weights is None else alpha[y] * expression
-            return Line(whole, reason, wrt)
+            return Line(whole, reason)
 
         with as_written():
             q = 1 - p[y]
