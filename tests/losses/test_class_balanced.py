@@ -170,6 +170,8 @@ def test_the_derivation_takes_a_weight_for_each_target():
     rows = np.take(four.weights, CLASSES[:3])[:, None]
     np.testing.assert_array_equal(values["omega"], np.tile(rows, 4))
     assert (values["gamma"], values["alpha"]) == (1.0, 0.25)
+    deep = four.derivation_values(ONE_HOT.reshape(8, 5, 4))["omega"]
+    np.testing.assert_array_equal(deep[0, :3], np.tile(rows, 4))
     nested = ClassBalancedLoss(WeightedBinaryCrossEntropy(3), COUNTS)
     assert nested.derivation_values(ONE_HOT)["alpha_1"] == 3.0
 
