@@ -817,6 +817,12 @@ REFUSED_SOFTMAX = [
         r"targets .*without its last axis, \(2,\), got \(1,\)",
     ),
     (
+        np.zeros((2, 1, 3)),
+        [0, 1],
+        ValueError,
+        r"targets .*without its last axis, \(2, 1\), got \(2,\)",
+    ),
+    (
         TWO_BY_THREE,
         [[0], [1]],
         ValueError,

@@ -112,9 +112,14 @@ REFUSED = [
     (lambda: LogitAdjustedLoss(PRIORS, -1), ValueError, "tau must not be negative"),
     (lambda: LogitAdjustedLoss(PRIORS, None), TypeError, "tau must be a number"),
     (
+        lambda: adjust_logits(0.5, PRIORS),
+        ValueError,
+        r"scores must have shape \(..., C\), got \(\)",
+    ),
+    (
         lambda: adjust_logits(np.zeros((2, 4)), PRIORS),
         ValueError,
-        "must have 3 classes",
+        "scores must have 3 classes on the last axis, as many as priors",
     ),
     (
         lambda: adjust_logits([np.nan, 0, 0], PRIORS),

@@ -458,6 +458,7 @@ def test_smoothed_targets_that_do_not_sum_to_one_are_refused(wrong):
 def test_the_derivation_of_the_softmax_ends_in_its_jacobian(n):
     scores = np.random.default_rng(n).uniform(-5, 5, n)
     derivation = softmax_derivation()
+    assert str(derivation.name) == "p_i"
     jacobian = [
         [
             float(derivation.evaluate({"z": scores, "C": n, "i": i, "j": j}))

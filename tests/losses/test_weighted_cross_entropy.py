@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_class_weight
+from sympy import Symbol
 
 from lossbook.losses import (
     BinaryCrossEntropy,
@@ -14,6 +15,7 @@ from lossbook.losses import (
     sigmoid,
     softmax,
 )
+from lossbook.losses.weighted_cross_entropy import weighted_derivation
 
 RNG = np.random.default_rng(0)
 SCORES, CLASSES = RNG.normal(size=(60, 3)), RNG.integers(3, size=60)
@@ -118,6 +120,7 @@ def test_the_minimiser_is_the_posterior_with_other_odds():
             ValueError,
             "neg_weight .*positive",
         ),
+        (lambda: weighted_derivation(None, Symbol("w")), TypeError, "loss must be"),
         (lambda: WeightedBinaryCrossEntropy("1"), TypeError, "pos_weight .*number"),
         (lambda: WeightedBinaryCrossEntropy(True), TypeError, "pos_weight .*number"),
     ],

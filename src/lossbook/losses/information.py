@@ -48,7 +48,7 @@ def cross_entropy(q, p, *, unit="nats"):
             f"p must have the shape of q, {tuple(q.shape)}, got {tuple(p.shape)}"
         )
     require_choice(unit, "unit", UNITS)
-    xp = array_namespace(q, p)
+    xp = array_namespace(q)
     possible = q > 0
     reachable = xp.where(possible & (p > 0), p, 1)
     surprise = xp.where(possible & (p == 0), math.inf, -xp.log(reachable))
