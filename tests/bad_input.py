@@ -173,6 +173,7 @@ TABLE = [
 ]
 TENSOR = [(TypeError, "a tensor", None, "x", 3, [1.0], np.zeros(2))]
 DICT = [(TypeError, "a dict", None, "it", 3, [1.0], np.zeros(2), {1: 2})]
+FILLED = [*DICT, (ValueError, "at least one", {})]
 LIST = [(TypeError, "sequence|list", None, "it", 3, {"a": 1}, IndexedBase("z"))]
 EXPRESSION = [
     (TypeError, "a SymPy expression", None, "z", "1 +", [1], np.zeros(2), len)
@@ -299,7 +300,7 @@ SLIDERS = [
 ]
 LIMITS = [*LIST, (ValueError, "low, high", [], [(0, 1)] * 7)]
 LOSSES = [
-    *DICT,
+    *FILLED,
     (TypeError, "a loss", {"a": None}, {"a": "BCE"}, {"a": losses.HuberLoss}),
 ]
 VALUES = [
@@ -718,7 +719,8 @@ CALLS = {
         axes=of(
             [*LIST[:1], (TypeError, "axes", [1, 2]), (ValueError, "two", [])], TWO_AXES,
         ),
-        losses=of(LOSSES, {"SE": SE}), residuals=of(FITTING[:3], Z), units="m",
+        losses=of(LOSSES, {"SE": SE}), units="m",
+        residuals=of([*FITTING[:3], (ValueError, "at least one", [])], Z),
     ),
     "plots.fits": dict(
         **ON_A_LINE,
@@ -726,7 +728,7 @@ CALLS = {
     ),
     "plots.loss_curves": dict(
         ax=AX, ylabel="loss",
-        histories=of([*DICT, (TypeError, "a History", {"a": None})], {"a": HISTORY}),
+        histories=of([*FILLED, (TypeError, "a History", {"a": None})], {"a": HISTORY}),
     ),
     "plots.loss_surface": dict(
         **ON_A_LINE, loss=SE, weight=of(PAIR, (0, 1)), bias=of(PAIR, (0, 1)),
@@ -1056,7 +1058,7 @@ CALLS = {
     "embeddings.torch_negative_sampling.fit": dict(
         training=of(OBJECT, TRAINING), corpus=CORPUS, random_state=of(RNG, 0),
         device=of(
-            [(ValueError, "one that PyTorch has", "gpu9", "cuda:99", 3.5)], "cpu",
+            [(ValueError, "one that PyTorch has", "gpu9", "cuda:99", 3.5, 2**63)], "cpu",
         ),
     ),
     "embeddings.neural_language_model.NeuralLanguageModel": dict(

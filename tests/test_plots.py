@@ -153,6 +153,13 @@ def test_the_surface_has_the_height_of_the_mean_loss_and_the_paths_of_training(
     assert ax.get_xlabel() == "weight w" and ax.get_ylabel() == "bias b"
 
 
+def test_a_surface_may_have_no_paths(recwarn):
+    _, ax = plt.subplots()
+    ends = dict(weight=(-1, 4), bias=(0, 3))
+    plots.loss_surface(ax, AbsoluteError(), FEATURES, TARGETS, {}, **ends)
+    assert ax.get_legend() is None and not recwarn
+
+
 def test_lines_differ_in_dashes_as_well_as_in_colour():
     _, ax = plt.subplots()
     lines = [ax.plot([0, 1])[0] for _ in range(5)]

@@ -213,9 +213,10 @@ def require_at_most(value, name, most):
 def require_not_negative(value, name, most=math.inf):
     """``value`` as a float; TypeError or ValueError naming it when it is not a finite
     number of at least 0, or more than ``most``."""
-    if require_number(value, name) < 0:
+    number = require_number(value, name)
+    if number < 0:
         raise ValueError(f"{name} must not be negative, got {value}")
-    return float(require_at_most(value, name, most))
+    return require_at_most(number, name, most)
 
 
 def require_positives(values, name):
@@ -296,6 +297,13 @@ def require_able(value, name, called, *attributes):
 def require_callable(value, name):
     """``value`` itself; TypeError naming it when it is not a function or the like."""
     return require_able(value, name, "a function", "__call__")
+
+
+def require_filled(value, name):
+    """`require_dict`; ValueError naming it when it has no entry."""
+    if not require_dict(value, name):
+        raise ValueError(f"{name} must hold at least one entry, got none")
+    return value
 
 
 def require_dict(value, name, of="values"):

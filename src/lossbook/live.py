@@ -26,6 +26,7 @@ from lossbook._validation import (
     require_choice,
     require_count,
     require_dict,
+    require_filled,
     require_instance,
     require_list,
     require_number,
@@ -177,10 +178,9 @@ class Figure:
                 f"sliders must have different names, {', '.join(names)} among them, "
                 f"got {', '.join(have)}"
             )
-        if not require_dict(getattr(self, "losses", {"": None}), "losses"):
-            raise ValueError("losses must hold at least one, got none")
-        for label, loss in getattr(self, "losses", {}).items():
-            require_instance(loss, f"losses[{label!r}]", Loss, "a loss")
+        if hasattr(self, "losses"):
+            for label, loss in require_filled(self.losses, "losses").items():
+                require_instance(loss, f"losses[{label!r}]", Loss, "a loss")
 
     def _slider(self, name):
         return next(slider for slider in self.sliders if slider.name == name)

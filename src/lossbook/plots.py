@@ -19,6 +19,7 @@ from lossbook._validation import (
     require_able,
     require_count,
     require_dict,
+    require_filled,
     require_number,
     require_text,
 )
@@ -57,14 +58,15 @@ def loss_and_gradient(axes, losses, residuals, *, units=""):
     the residual.
 
     losses: a dict of names and elementwise regression losses. residuals: (M,)
-        increasing, score minus target. units: of the
-    target, for the axis labels.
+        increasing, score minus target. units: of the target, for the axis labels.
     """
     residuals = float_numpy(residuals, "residuals", ndim=1)
+    if not len(residuals):
+        raise ValueError("residuals must hold at least one number, got none")
     axes = [_axes(ax, f"axes[{i}]") for i, ax in enumerate(as_list(axes, "axes"))]
     if len(axes) != 2:
         raise ValueError(f"axes must be two, got {len(axes)}")
-    for name, loss in require_dict(losses, "losses").items():
+    for name, loss in require_filled(losses, "losses").items():
         require_able(loss, f"losses[{name!r}]", "a loss", "value_and_gradient")
     require_text(units, "units")
     unit = f" ({units})" if units else ""
@@ -141,7 +143,7 @@ def loss_curves(ax, histories, *, ylabel="mean loss"):
     a dict of names and histories."""
     _axes(ax, "ax")
     require_text(ylabel, "ylabel")
-    for name, history in _histories(histories).items():
+    for name, history in require_filled(_histories(histories), "histories").items():
         ax.plot(history.losses, label=name)
     ax.set(xlabel="step", ylabel=ylabel, yscale="log")
     ax.legend()
@@ -202,7 +204,8 @@ def loss_surface(ax, loss, features, targets, histories, *, weight, bias):
         )
     ax.set(xlabel="weight w", ylabel="bias b", xlim=weight, ylim=bias)
     ax.grid(False)
-    ax.legend()
+    if histories:
+        ax.legend()
 
 
 def decision_regions(ax, features, targets, model):

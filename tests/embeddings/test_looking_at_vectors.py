@@ -332,6 +332,18 @@ def test_unit_rows_have_length_one_and_zero_stays_zero():
     assert neighbours([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]], [1], 2).tolist() == [[2, 0]]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e-310, 1e-300, 1e300, 1e308])
+def test_unit_rows_of_very_short_and_long_vectors_have_length_one(size):
+    np.testing.assert_allclose(unit_rows([[0.3 * size, 0.4 * size]]), [[0.6, 0.8]])
+
+
+def test_unit_rows_are_rounded_as_the_plain_quotient_is():
+    vectors = np.random.default_rng(0).standard_normal((50, 6)).astype(np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    np.testing.assert_array_equal(unit_rows(vectors), vectors / lengths)
+
+
 # ---- analogies
 
 

@@ -609,6 +609,12 @@ def test_as_few_shared_noise_words_as_the_message_says_are_accepted():
     NegativeSampling(n_blocks=8, n_shared=24)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_learning_rate_of_half_precision_is_kept_as_a_float():
+    rate = NegativeSampling(learning_rate=np.float16(0.025)).learning_rate
+    assert type(rate) is float and rate == float(np.float16(0.025))
+
+
 @pytest.mark.parametrize(
     "training",
     [

@@ -173,16 +173,17 @@ def test_a_letter_stands_for_the_same_numbers_in_every_derivation(derivation):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: BinaryFocalLoss(gamma=np.int64(2), alpha=np.float32(0.5)),
+        lambda: BinaryFocalLoss(gamma=np.int64(2), alpha=np.float16(0.5)),
         lambda: FocalLoss(gamma=np.int64(2)),
-        lambda: AsymmetricLoss(np.int64(1), np.int64(2), np.float32(0.5)),
-        lambda: ClassBalancedLoss(CrossEntropy(), [3, 1], beta=np.float32(0.5)),
-        lambda: LogitAdjustedLoss([0.5, 0.5], tau=np.int64(1)),
-        lambda: CrossEntropy(label_smoothing=np.float32(0.5)),
+        lambda: AsymmetricLoss(np.int64(1), np.int64(2), np.float16(0.5)),
+        lambda: ClassBalancedLoss(CrossEntropy(), [3, 1], beta=np.float16(0.5)),
+        lambda: LogitAdjustedLoss([0.5, 0.5], tau=np.float16(1)),
+        lambda: CrossEntropy(label_smoothing=np.float16(0.5)),
         lambda: HuberLoss(delta=np.int64(2)),
         lambda: WeightedBinaryCrossEntropy(np.int64(2), np.int64(3)),
     ],
 )
+@pytest.mark.filterwarnings("error")
 def test_a_number_of_any_type_is_kept_as_a_float(make):
     loss = make()
     numbers = [v for v in vars(loss).values() if not isinstance(v, tuple | Loss | None)]

@@ -12,8 +12,9 @@ Fails where fewer than 95 % are noticed, or one that is not comes without a reas
 
 The tests are collected once. They then run once under coverage, which tells which of
 them reach a line. For each mistake the process forks, and the copy runs those tests, the
-fast ones first, until one fails. A mistake outside every function needs fresh imports;
-its copy starts pytest anew, as does that of a mistake which no test has noticed so far.
+module's own before the others and the fast ones first, until one fails. A mistake
+outside every function needs fresh imports; its copy starts pytest anew, as does that of
+a mistake which no test has noticed so far.
 """
 
 import argparse
@@ -60,7 +61,7 @@ SURVIVORS = Path(__file__).with_name("survivors.toml")
 WANTED = 0.95
 NOTICED, NOT_PLANTED = 1, 2
 PROCESSES = 2
-BUDGET = 20  # seconds of tests for one mutant, the fast ones first
+BUDGET = 20  # seconds of a mutant's own tests, and as many of the others
 
 
 @dataclass
@@ -195,14 +196,15 @@ class Run:
             lines = reached[str(mutant.path)]
             first, last = mutant.lines if mutant.function else (min(lines), max(lines))
             tests = set().union(*(lines[n] for n in range(first, last + 1)))
-            tests = [t for t in tests if _concerns(items[t].path, mutant.path)]
-            own = [t for t in items if items[t].path.name == f"test_{mutant.path.name}"]
-            chosen = [
-                [items[t] for t in _fastest(some, seconds)] for some in (tests, own)
-            ]
+            tests = {t for t in tests if _concerns(items[t].path, mutant.path)}
+            own = {t for t in items if items[t].path.name == f"test_{mutant.path.name}"}
+            first, then, anew = (
+                [items[t] for t in _fastest(some, seconds)]
+                for some in (tests & own, tests - own, own)
+            )
             if len(running) == PROCESSES:
                 self._wait(running)
-            running[_started(mutant, *chosen)] = mutant
+            running[_started(mutant, first + then, anew)] = mutant
             if count % 100 == 0:
                 print(f"{count} of {len(self.mutants)}", flush=True)
         while running:

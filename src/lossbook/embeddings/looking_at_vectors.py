@@ -160,6 +160,9 @@ def unit_rows(vectors):
     Raises TypeError or ValueError when vectors is not a finite (V, D) array.
     """
     vectors = _rows(vectors, "vectors")
+    # by powers of two, which change no digit: no square leaves the range of floats
+    _, exponents = np.frexp(np.abs(vectors).max(axis=1, initial=0, keepdims=True))
+    vectors = np.ldexp(vectors, -exponents)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(lengths > 0, lengths, 1)
 

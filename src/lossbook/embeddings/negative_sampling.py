@@ -520,12 +520,13 @@ class NegativeSampling:
     def __post_init__(self):
         for name in "dimensions reach n_noise epochs n_blocks n_shared".split():
             require_count(getattr(self, name), name)
-        require_positive(self.learning_rate, "learning_rate")
+        rate = require_positive(self.learning_rate, "learning_rate")
+        object.__setattr__(self, "learning_rate", rate)
         require_number(self.power, "power")
         if self.threshold is not None:
             require_positive(self.threshold, "threshold")
         pairs = BLOCK * self.n_blocks * (self.reach + 1)
-        least = self.learning_rate * pairs * self.n_noise / LONGEST_STRIDE
+        least = rate * pairs * self.n_noise / LONGEST_STRIDE
         least = ceil(round(least, 6))  # 24.000000000000004 is 24
         if self.n_shared < least:
             raise ValueError(

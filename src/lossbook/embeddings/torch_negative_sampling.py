@@ -26,7 +26,7 @@ def fit(training, corpus, *, random_state, device="cpu"):
     rng = require_rng(random_state, "random_state")
     try:
         torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, TypeError):
+    except (RuntimeError, AssertionError, TypeError, ValueError):
         raise ValueError(
             f"device must be one that PyTorch has here, got {device!r}"
         ) from None
