@@ -141,6 +141,13 @@ def test_a_loss_with_a_bad_number_of_classes_names_what_it_was_made_with():
     assert BinaryFocalLoss().value([0.0, 0.0, 0.0], [0, 1, 1]).shape == (3,)
 
 
+def test_targets_on_another_device_are_refused():
+    meta, loss = torch.zeros(2, device="meta"), BinaryFocalLoss()
+    match = "targets must be on the device of scores, cpu, got meta"
+    with pytest.raises(ValueError, match=match):
+        loss.value(torch.zeros(2), meta)
+
+
 # what the notation page says of these letters; every other one is any real number
 POSITIVE = {"C", "D", "N", "n", "alpha_0", "alpha_1", "delta", "omega", "pi"}
 NOT_NEGATIVE = {"beta", "gamma", "gamma_neg", "gamma_pos", "m", "tau", "xi"}

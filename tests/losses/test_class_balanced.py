@@ -71,6 +71,7 @@ def test_near_one_it_keeps_the_digits_that_the_formula_loses():
 
 
 def test_the_induction_is_proved():
+    assert str(effective_number_derivation().name) == "E_n"
     assert effective_number_derivation().verify() == [
         "definition",
         "algebra",

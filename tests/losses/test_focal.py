@@ -105,6 +105,13 @@ def test_without_alpha_the_derivation_has_no_weight():
     assert r"\alpha" in weighted.derivation()._repr_markdown_()
     assert loss.derivation().verify() == weighted.derivation().verify()
     assert check_gradient(loss, SCORES[:8], [0, 1] * 4).agrees
+    assert FocalLoss(2).derivation_values(0) == {"gamma": 2.0}
+    weighted = FocalLoss(2, (1, 3)).derivation_values(0)
+    assert weighted == {"gamma": 2.0, "alpha": (1.0, 3.0)}
+
+
+def test_the_softmax_form_is_proved_from_two_classes_on():
+    assert FocalLoss().derivation().smallest_size == 2
 
 
 def test_the_reductions_that_the_paper_names():

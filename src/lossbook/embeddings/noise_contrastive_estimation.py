@@ -94,9 +94,7 @@ class NoiseContrastiveLoss(_AgainstNoise, Loss):
         return np.concatenate([words[..., None], drawn], axis=-1)
 
     def _fitted(self, scores, targets):
-        scores, targets = matching_arrays(
-            float_array(scores, "scores"), targets, dtype=None
-        )
+        scores, targets = matching_arrays(float_array(scores, "scores"), targets)
         if scores.ndim == 0 or scores.shape[-1] != 1 + self.n_noise:
             raise ValueError(
                 f"scores must have shape (..., {1 + self.n_noise}), the true word and "

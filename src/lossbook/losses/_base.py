@@ -127,7 +127,7 @@ class SoftmaxLoss(Loss):
         if isinstance(targets, list | tuple) and not targets:
             xp = array_namespace(scores)
             targets = xp.zeros(0, dtype=xp.int64, device=scores.device)
-        scores, targets = matching_arrays(scores, targets, dtype=None)
+        scores, targets = matching_arrays(scores, targets)
         if not array_namespace(targets).isdtype(targets.dtype, "integral"):
             raise TypeError(f"targets must be integer classes, got {targets.dtype}")
         if targets.shape != scores.shape[:-1]:
@@ -148,11 +148,11 @@ class SoftmaxLoss(Loss):
         return {}
 
 
-def matching_arrays(scores, targets, dtype=np.float64):
+def matching_arrays(scores, targets):
     """(scores, targets), with targets a real array of the library and device of the
-    scores; numbers and lists become one, of ``dtype`` (None: of the type they have)."""
+    scores; numbers and lists become one."""
     xp, came = array_namespace(scores), targets
-    targets = as_array(came, "targets", dtype)
+    targets = as_array(came, "targets", None)
     if targets is not came:
         targets = xp.asarray(targets, device=scores.device)
     if array_namespace(targets) is not xp:
