@@ -156,6 +156,25 @@ def test_bad_input_is_refused_by_name(make, error, message):
         make()
 
 
+@pytest.mark.parametrize(
+    "make, name, first",
+    [
+        (lambda: Linear(np.ones(2), torch.tensor(0.0)), "bias", "weights"),
+        (lambda: Linear(torch.ones(2), np.array(0.0)), "bias", "weights"),
+        (lambda: Linear(np.ones(2)).scores(torch.ones(3, 2)), "features", "weights"),
+        (
+            lambda: Linear(np.ones(2)).gradients(np.ones((3, 2)), torch.ones(3)),
+            "score_gradient",
+            "features",
+        ),
+    ],
+)
+def test_arrays_of_two_libraries_are_refused_by_name(make, name, first):
+    match = f"^{name} must be the same kind of array as {first}, "
+    with pytest.raises(TypeError, match=match):
+        make()
+
+
 def test_the_derivation_of_the_linear_layer_is_what_its_gradients_compute():
     general = linear.derivation()
     assert general.verify() == ["definition", "points", "points"]

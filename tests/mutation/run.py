@@ -137,13 +137,14 @@ def _function(tree, line):
 
 def _concerns(tests, path):
     """Whether a file of tests is one that should notice the mistakes of a module: its
-    own, that of bad input, for a loss those of all losses, and for a derivation those of
-    its tables."""
+    own, that of bad input, for a loss those of all losses, for derivations that of their
+    tables, and for the one of the linear layer that of the letters of all."""
     if tests.name == "test_bad_input.py":
         return True
     if path.parent.name == "losses":
         return tests.parent.name == "losses"
-    if path.name == "derivation.py" and tests.name == "test_printing.py":
+    also = {"derivation.py": "test_printing.py", "linear.py": "test_base.py"}
+    if tests.name == also.get(path.name):
         return True
     return tests.name == f"test_{path.name}"
 
