@@ -605,6 +605,45 @@ def test_evaluate_takes_several_indices_and_several_samples_at_once():
     assert derivation(2 * C).evaluate({"C": 3}) == 6.0
 
 
+def test_values_are_by_name_and_their_arrays_of_one_shape():
+    product = derivation(x * w)
+    assert product.evaluate({"x": np.zeros(0), "w": 2.0}).shape == (0,)
+    with pytest.raises(TypeError, match="^values must be a dict"):
+        product.evaluate([1.0])
+    match = r"values must be numbers and arrays of one shape, got \[\(2,\), \(3,\)\]"
+    with pytest.raises(ValueError, match=match):
+        product.evaluate({"x": [1.0, 2.0], "w": [1.0, 2.0, 3.0]})
+
+
+@pytest.mark.parametrize(
+    "expression, integers, error, message",
+    [
+        (p[i], {C: 2}, ValueError, "integers must have a value for i, got C"),
+        (p[i], {i: 1}, ValueError, "integers must have a value for C, got i"),
+        (p[i], None, ValueError, "integers must have a value for C and i, got none"),
+        (x, {}, ValueError, "integers must have a value for C, got none"),
+        (p[i], [2, 1], TypeError, "integers must be a dict of integers"),
+        ("x", {}, TypeError, "expression must be a SymPy expression, got 'x'"),
+    ],
+)
+def test_written_out_says_what_it_was_not_given(expression, integers, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        derivation(p[i], where=SOFTMAX).written_out(expression, integers)
+
+
+@pytest.mark.parametrize(
+    "where, circle",
+    [
+        ({p[i]: 2 * t[i], t[i]: p[i]}, "p by t by p|t by p by t"),
+        ({p[i]: p[i] + 1}, "p by p"),
+        ({q: 2 * s, s: p[i], p[i]: q + 1}, "q by s by p by q|s by p by q by s"),
+    ],
+)
+def test_abbreviations_that_end_in_themselves_are_refused(where, circle):
+    with pytest.raises(ValueError, match=f"an abbreviation by itself, got ({circle})$"):
+        derivation(p[i], where=where)
+
+
 def test_written_out_puts_in_abbreviations_sums_and_derivatives():
     whole = derivation(-log(p[c]), where=SOFTMAX)
     z1, z2 = symbols("z[1] z[2]", real=True)

@@ -135,18 +135,18 @@ def _function(tree, line):
     return ""
 
 
-def _concerns(tests, path):
-    """Whether a file of tests is one that should notice the mistakes of a module: its
-    own, that of bad input, for a loss those of all losses, for derivations that of their
-    tables, and for the one of the linear layer that of the letters of all."""
+def _concerns(item, path):
+    """Whether a test is one that should notice the mistakes of a module: those of its own
+    file, of bad input for what is in it, for a loss those of all losses, for derivations
+    those of their tables, and for that of the linear layer those of the letters of all."""
+    tests = item.path
     if tests.name == "test_bad_input.py":
-        return True
+        module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        return f"[{module.removesuffix('._base')}." in item.nodeid
     if path.parent.name == "losses":
         return tests.parent.name == "losses"
     also = {"derivation.py": "test_printing.py", "linear.py": "test_base.py"}
-    if tests.name == also.get(path.name):
-        return True
-    return tests.name == f"test_{path.name}"
+    return tests.name in (f"test_{path.name}", also.get(path.name))
 
 
 def _statement(tree, lines):
@@ -197,7 +197,7 @@ class Run:
             lines = reached[str(mutant.path)]
             first, last = mutant.lines if mutant.function else (min(lines), max(lines))
             tests = set().union(*(lines[n] for n in range(first, last + 1)))
-            tests = {t for t in tests if _concerns(items[t].path, mutant.path)}
+            tests = {t for t in tests if _concerns(items[t], mutant.path)}
             own = {t for t in items if items[t].path.name == f"test_{mutant.path.name}"}
             first, then, anew = (
                 [items[t] for t in _fastest(some, seconds)]
