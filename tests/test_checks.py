@@ -1,6 +1,7 @@
 """The check accepts every right gradient, at kinks and close to them too, and refuses a
 wrong one in the right rows."""
 
+import functools
 import itertools
 import re
 from dataclasses import dataclass, field
@@ -12,13 +13,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lossbook.checks import check_gradient, check_parameter_gradients
+from lossbook.checks import (
+    Agreement,
+    GradientCheck,
+    _agreement,
+    check_gradient,
+    check_parameter_gradients,
+)
 from lossbook.datasets import gaussians
 from lossbook.derivation import Derivation, Line
 from lossbook.linear import Linear
 from lossbook.losses import (
     AbsoluteError,
     BinaryCrossEntropy,
+    ClassBalancedLoss,
     CrossEntropy,
     HuberLoss,
     SquaredError,
@@ -350,6 +358,73 @@ def test_the_table_shows_every_comparison_and_says_which_differ():
     assert html.startswith('<table class="gradient-check"><thead>')
 
 
+@pytest.mark.parametrize(
+    "absolute, agrees, shown",
+    [
+        (5e-9, True, ["< 1e-07", "-", "-"]),
+        (1e-8, True, ["1.0e-08", "2.0e-03", "here"]),
+        (5e-9, False, ["5.0e-09", "2.0e-03", "here"]),
+    ],
+)
+def test_an_error_that_may_be_rounding_is_shown_by_its_bound(absolute, agrees, shown):
+    row = Agreement("a", "b", absolute, 2e-3, 3e-8, "here", agrees)
+    cells = re.split(r"\s{2,}", repr(GradientCheck((row,))).splitlines()[1])
+    assert cells[3:5] + cells[6:] == shown and cells[5] == "1e-07"
+
+
+def test_two_infinities_do_not_agree():
+    row = _agreement("a", "b", [np.inf, 1.0], [np.inf, 1.0], 1e-9, ["first", "second"])
+    assert (row.absolute, row.where, row.agrees) == (np.inf, "first", False)
+
+
+def test_the_targets_reach_the_derivation():
+    loss = ClassBalancedLoss(BinaryCrossEntropy(), (90, 7))
+    assert check_gradient(loss, [0.5, -1.0, 2.0], [0, 1, 1]).agrees
+
+
+def test_arrays_that_run_backwards_are_checked_too():
+    backwards = SCORES[::-1], TARGETS[::-1]
+    assert check_gradient(SquaredError(), *backwards).agrees
+    model, targets = MODELS["one score"]
+    backwards = FEATURES[::-1], targets[::-1]
+    assert check_parameter_gradients(model, SquaredError(), *backwards).agrees
+
+
+@pytest.mark.parametrize(
+    "check, error, message",
+    [
+        (
+            lambda: check_gradient("loss", [1.0], [1.0]),
+            TypeError,
+            "loss must be a loss, with value_and_gradient and derivation, got",
+        ),
+        (
+            lambda: check_parameter_gradients("model", SquaredError(), [[1.0]], [1.0]),
+            TypeError,
+            "model must be a model, with scores and gradients and parameters and ",
+        ),
+        (
+            lambda: check_parameter_gradients(
+                Linear([1e200]), SquaredError(), [[1e100]], [1.0]
+            ),
+            ValueError,
+            "model must have a finite mean loss, got inf",
+        ),
+        (
+            lambda: check_gradient(
+                SquaredError(), [1.0], [1.0], reference=lambda s, t: 1.0
+            ),
+            ValueError,
+            r"reference must give .* of shape \(1,\), got \('float',\)",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_what_cannot_be_checked_is_refused_by_name(check, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        check()
+
+
 def test_the_table_escapes_what_it_shows():
     def less_than_1(scores, targets):
         return (scores - targets) ** 2
@@ -409,6 +484,27 @@ def test_right_parameter_gradients_agree(model, targets, loss, reference):
         "bias",
     ]
     assert check_parameter_gradients(model, loss, FEATURES, targets).agrees
+
+
+def test_parameters_and_features_of_float32_are_checked_in_float64():
+    model, targets = MODELS["one score"]
+    model = Linear(np.float32(model.weights), np.float32(model.bias))
+    features = np.float32(FEATURES)
+    assert check_parameter_gradients(model, SquaredError(), features, targets).agrees
+
+
+def test_the_reference_of_parameters_is_named_and_so_is_a_lone_bias():
+    model = type("Slip", (Slips,), {"slip": "bias forgotten"})([0.5, -1.0, 2.0], 0.3)
+    mean_squared = functools.partial(torch.nn.functional.mse_loss, reduction="none")
+    rows = check_parameter_gradients(
+        model,
+        SquaredError(),
+        FEATURES,
+        MODELS["one score"][1],
+        reference=mean_squared,
+    ).rows
+    assert [row.against for row in rows[::2]] == 2 * ["autograd of the reference"]
+    assert [row.where for row in rows[2:]] == ["bias", "bias"]
 
 
 def test_features_and_targets_may_be_lists_and_features_float32():

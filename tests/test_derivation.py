@@ -18,6 +18,7 @@ from sympy import (
     KroneckerDelta,
     Max,
     Min,
+    Mul,
     Piecewise,
     Product,
     Rational,
@@ -34,6 +35,7 @@ from lossbook.derivation import (
     DerivationError,
     Line,
     Partial,
+    _at_random_points,
     _draw,
     as_written,
 )
@@ -613,6 +615,19 @@ def test_values_are_by_name_and_their_arrays_of_one_shape():
     match = r"values must be numbers and arrays of one shape, got \[\(2,\), \(3,\)\]"
     with pytest.raises(ValueError, match=match):
         product.evaluate({"x": [1.0, 2.0], "w": [1.0, 2.0, 3.0]})
+
+
+def test_a_real_value_by_way_of_imaginary_numbers_counts():
+    product = derivation(Mul(sqrt(x), sqrt(x), evaluate=False))
+    assert product.evaluate({"x": -4.0}) == -4.0
+
+
+@pytest.mark.parametrize(
+    "expression, n_points", [(x**2, 7), (sqrt(x), 7), (sqrt(-(x**2)), 0)]
+)
+def test_as_many_points_are_tried_as_are_wanted(expression, n_points):
+    points = _at_random_points(expression, x, 7, random.Random(0))
+    assert len(list(points)) == n_points
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def check_parameter_gradients(
     features, targets = as_numpy(features, "features"), as_numpy(targets, "targets")
     if features.dtype.kind == "f":
         features = features.astype(np.float64)
-    features, targets = np.array(features, order="C"), np.array(targets, order="C")
+    features, targets = np.array(features), np.array(targets)  # PyTorch writes to them
     mean, gradients = mean_loss_and_gradients(model, loss, features, targets)
     if not np.isfinite(mean):
         raise ValueError(f"model must have a finite mean loss, got {mean}")
@@ -202,9 +202,7 @@ def check_parameter_gradients(
         name: torch.tensor(np.asarray(p), dtype=torch.float64, requires_grad=True)
         for name, p in model.parameters.items()
     }
-    inputs, aims = (torch.as_tensor(np.asarray(a)) for a in (features, targets))
-    if inputs.is_floating_point():
-        inputs = inputs.to(torch.float64)
+    inputs, aims = torch.as_tensor(features), torch.as_tensor(targets)
     scores = replace(model, **tensors).scores(inputs)
     if aims.shape == scores.shape:  # elementwise: PyTorch wants floats
         aims = aims.to(torch.float64)
@@ -221,9 +219,7 @@ def check_parameter_gradients(
             for index in np.ndindex(parameter.shape)
         ]
         autograd = tensors[name].grad.numpy()
-        rounding = _rounding(
-            np.asarray(features), np.asarray(targets), model.scores(features), gradient
-        )
+        rounding = _rounding(features, targets, model.scores(features), gradient)
         rows.append(_agreement(name, through, gradient, autograd, rounding, places))
         nearest, allowed = _parameter_differences(
             model, loss, features, targets, name, parameter, gradient
@@ -277,10 +273,9 @@ def _autograd(function, scores, targets, shape):
     value of that shape."""
     import torch
 
-    # PyTorch does not read an array backwards
-    scores, targets = np.array(scores, order="C"), np.array(targets, order="C")
-    scores = torch.tensor(scores, requires_grad=True)
-    value = _called(function, scores, torch.tensor(targets), shape)
+    # copies, since PyTorch does not read an array backwards
+    scores, targets = torch.tensor(np.array(scores)), torch.tensor(np.array(targets))
+    value = _called(function, scores.requires_grad_(), targets, shape)
     value.sum().backward()
     return value.detach().numpy(), scores.grad.numpy()
 
@@ -330,7 +325,7 @@ def _derived(loss, scores, targets):
     gradient, n_classes = np.empty_like(scores), scores.shape[-1]
     name, index = str(variable.base.label), str(variable.indices[0].label)
     for y in np.unique(targets):
-        logits = np.moveaxis(scores[targets == y], -1, 0)
+        logits = scores[targets == y].T
         values.update({name: logits, "C": n_classes, "y": int(y) + 1})
         for i in range(n_classes):
             gradient[targets == y, i] = derivation.evaluate({**values, index: i + 1})
