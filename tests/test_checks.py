@@ -495,16 +495,24 @@ def test_parameters_and_features_of_float32_are_checked_in_float64():
 
 def test_the_reference_of_parameters_is_named_and_so_is_a_lone_bias():
     model = type("Slip", (Slips,), {"slip": "bias forgotten"})([0.5, -1.0, 2.0], 0.3)
-    mean_squared = functools.partial(torch.nn.functional.mse_loss, reduction="none")
     rows = check_parameter_gradients(
         model,
         SquaredError(),
         FEATURES,
         MODELS["one score"][1],
-        reference=mean_squared,
+        reference=torch.nn.MSELoss(reduction="none"),
     ).rows
-    assert [row.against for row in rows[::2]] == 2 * ["autograd of the reference"]
+    assert [row.against for row in rows[::2]] == 2 * ["autograd of torch.nn.MSELoss"]
     assert [row.where for row in rows[2:]] == ["bias", "bias"]
+
+
+def test_a_reference_without_a_name_is_called_the_reference():
+    nameless = functools.partial(torch.nn.functional.mse_loss, reduction="none")
+    value, through, *_ = check_gradient(
+        SquaredError(), [1.0], [0.5], reference=nameless
+    ).rows
+    assert value.against == "the reference"
+    assert through.against == "autograd of the reference"
 
 
 def test_features_and_targets_may_be_lists_and_features_float32():
