@@ -12,9 +12,9 @@ Fails where fewer than 95 % are noticed, or one that is not comes without a reas
 
 The tests are collected once. They then run once under coverage, which tells which of
 them reach a line. For each mistake the process forks, and the copy runs those tests, the
-module's own before the others and the fast ones first, until one fails. A mistake
-outside every function needs fresh imports; its copy starts pytest anew, as does that of
-a mistake which no test has noticed so far.
+module's own first, then those of bad input for it, then the others, and of each the fast
+ones first, until one fails. A mistake outside every function needs fresh imports; its
+copy starts pytest anew, as does that of a mistake which no test has noticed so far.
 """
 
 import argparse
@@ -61,7 +61,7 @@ SURVIVORS = Path(__file__).with_name("survivors.toml")
 WANTED = 0.95
 NOTICED, NOT_PLANTED = 1, 2
 PROCESSES = 2
-BUDGET = 20  # seconds of a mutant's own tests, and as many of the others
+BUDGET = 20  # seconds of tests of each of these kinds for one mutant
 
 
 @dataclass
@@ -135,18 +135,22 @@ def _function(tree, line):
     return ""
 
 
-def _concerns(item, path):
-    """Whether a test is one that should notice the mistakes of a module: those of its own
-    file, of bad input for what is in it, for a loss those of all losses, for derivations
-    those of their tables, and for that of the linear layer those of the letters of all."""
-    tests = item.path
+def _concerns(tests, path):
+    """Whether a file of tests is one that should notice the mistakes of a module: its
+    own, that of bad input, for a loss those of all losses, for derivations that of their
+    tables, and for the one of the linear layer that of the letters of all."""
     if tests.name == "test_bad_input.py":
-        module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-        return f"[{module.removesuffix('._base')}." in item.nodeid
+        return True
     if path.parent.name == "losses":
         return tests.parent.name == "losses"
     also = {"derivation.py": "test_printing.py", "linear.py": "test_base.py"}
     return tests.name in (f"test_{path.name}", also.get(path.name))
+
+
+def _row_name(path):
+    """What the rows of bad input for a module's functions are called after."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts).removesuffix("._base")
 
 
 def _statement(tree, lines):
@@ -197,15 +201,16 @@ class Run:
             lines = reached[str(mutant.path)]
             first, last = mutant.lines if mutant.function else (min(lines), max(lines))
             tests = set().union(*(lines[n] for n in range(first, last + 1)))
-            tests = {t for t in tests if _concerns(items[t], mutant.path)}
+            tests = {t for t in tests if _concerns(items[t].path, mutant.path)}
             own = {t for t in items if items[t].path.name == f"test_{mutant.path.name}"}
-            first, then, anew = (
+            rows = {t for t in tests if f"[{_row_name(mutant.path)}." in t}
+            *groups, anew = (
                 [items[t] for t in _fastest(some, seconds)]
-                for some in (tests & own, tests - own, own)
+                for some in (tests & own, rows, tests - own - rows, own)
             )
             if len(running) == PROCESSES:
                 self._wait(running)
-            running[_started(mutant, first + then, anew)] = mutant
+            running[_started(mutant, sum(groups, []), anew)] = mutant
             if count % 100 == 0:
                 print(f"{count} of {len(self.mutants)}", flush=True)
         while running:
