@@ -192,9 +192,9 @@ def check_parameter_gradients(
         require_callable(reference, "reference")
     require_able(model, "model", "a model", *OF_A_MODEL)
     features, targets = as_numpy(features, "features"), as_numpy(targets, "targets")
-    if features.dtype.kind == "f":
-        features = features.astype(np.float64)
-    features, targets = np.array(features), np.array(targets)  # PyTorch writes to them
+    # copies, since PyTorch does not read an array backwards
+    features = np.array(features, np.float64 if features.dtype.kind == "f" else None)
+    targets = np.array(targets)
     mean, gradients = mean_loss_and_gradients(model, loss, features, targets)
     if not np.isfinite(mean):
         raise ValueError(f"model must have a finite mean loss, got {mean}")
@@ -210,6 +210,7 @@ def check_parameter_gradients(
     values = _called(reference or loss.value, scores, aims, shape)
     (values.sum() / len(scores)).backward()
     through = f"autograd of {_name(reference)}" if reference else "autograd of value"
+    sizes = features, targets, model.scores(features)
     rows = []
     for name, parameter in model.parameters.items():
         parameter = np.asarray(parameter, dtype=np.float64)
@@ -219,7 +220,7 @@ def check_parameter_gradients(
             for index in np.ndindex(parameter.shape)
         ]
         autograd = tensors[name].grad.numpy()
-        rounding = _rounding(features, targets, model.scores(features), gradient)
+        rounding = _rounding(*sizes, gradient)
         rows.append(_agreement(name, through, gradient, autograd, rounding, places))
         nearest, allowed = _parameter_differences(
             model, loss, features, targets, name, parameter, gradient
